@@ -1,0 +1,15 @@
+//! Deadlines in order.
+//!
+//! Nothing in here reads a clock: `now` is an argument, and a tick is as long as the caller says. So
+//! every test runs faster than real time, and the far end of the clock is as near as tomorrow.
+//!
+//! In reading order: [`slot`] says where a deadline stands, [`entries`] keeps the memory, and
+//! [`wheel`] turns.
+
+mod entries;
+#[cfg(test)]
+mod model;
+mod slot;
+mod wheel;
+
+pub(crate) use self::{entries::EntryId, wheel::Wheel};
