@@ -1,0 +1,196 @@
+//! Every error the library itself makes, each with Node's code and Node's words.
+//!
+//! Knows what can go wrong, not when: whoever finds it out calls one of these. What the kernel
+//! refuses comes through [`Error::io`].
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+use std::io::{self, ErrorKind};
+
+use super::{Error, Repr};
+
+/// How much of a text of the caller's an error repeats; the rest is an ellipsis.
+const MAX_QUOTED_CHARS: usize = 64;
+
+/// The caller's mistakes: the program has to change.
+impl Error {
+    /// A write, or an `end` with data, after `end`.
+    pub(crate) fn write_after_end() -> Error {
+        Error::misuse("ERR_STREAM_WRITE_AFTER_END", "write after end")
+    }
+
+    /// `method` (`"write"`, `"end"`) called on a socket that was destroyed.
+    pub(crate) fn stream_destroyed(method: &'static str) -> Error {
+        Error::misuse(
+            "ERR_STREAM_DESTROYED",
+            format!("Cannot call {method} after a stream was destroyed"),
+        )
+    }
+
+    /// A server that does not listen was told to close.
+    pub(crate) fn server_not_running() -> Error {
+        Error::misuse("ERR_SERVER_NOT_RUNNING", "Server is not running.")
+    }
+
+    /// `received` is no port.
+    pub(crate) fn bad_port(received: &str) -> Error {
+        Error::misuse(
+            "ERR_SOCKET_BAD_PORT",
+            format!(
+                "Port should be >= 0 and < 65536. Received '{}'.",
+                Quoted(received)
+            ),
+        )
+    }
+
+    /// `host` is no IP literal.
+    pub(crate) fn invalid_ip_address(host: &str) -> Error {
+        Error::misuse(
+            "ERR_INVALID_IP_ADDRESS",
+            format!(
+                "Invalid IP address: {} (names are not looked up yet)",
+                Quoted(host)
+            ),
+        )
+    }
+
+    /// An argument that cannot be used, with words that say why and what would do.
+    ///
+    /// Text of the caller's goes through [`Quoted`] first.
+    pub(crate) fn invalid_argument(message: impl Into<String>) -> Error {
+        Error::misuse("ERR_INVALID_ARG_VALUE", message.into())
+    }
+}
+
+/// Work that was under way and will not be done: nobody's mistake, and the kernel was not asked.
+impl Error {
+    /// A write after both ends have ended.
+    pub(crate) fn ended_by_peer() -> Error {
+        Error::cut_short(
+            "EPIPE",
+            ErrorKind::BrokenPipe,
+            "This socket has been ended by the other party",
+        )
+    }
+
+    /// A write or an `end` that waited for a connection which never came.
+    pub(crate) fn socket_closed_before_connection() -> Error {
+        Error::cut_short(
+            "ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+            ErrorKind::NotConnected,
+            "Socket closed before the connection was established",
+        )
+    }
+
+    /// The write queue holds `cap_bytes` already. Node's queue has no bound: the words are ours.
+    pub(crate) fn buffer_full(cap_bytes: usize) -> Error {
+        Error::cut_short(
+            "ENOBUFS",
+            ErrorKind::QuotaExceeded,
+            format!("write ENOBUFS: more bytes wait to be sent than the write cap of {cap_bytes}"),
+        )
+    }
+
+    /// A write whose bytes were still queued when the socket was destroyed.
+    pub(crate) fn canceled() -> Error {
+        // libuv's way to say it, errno and all, although no kernel was asked.
+        Error::io("write", io::Error::from_raw_os_error(libc::ECANCELED))
+    }
+}
+
+impl Error {
+    fn misuse(code: &'static str, message: impl Into<Cow<'static, str>>) -> Error {
+        let message = message.into();
+        Error::from_repr(Repr::Misuse { code, message })
+    }
+
+    fn cut_short(
+        code: &'static str,
+        kind: ErrorKind,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Error {
+        let message = message.into();
+        Error::from_repr(Repr::CutShort {
+            code,
+            kind,
+            message,
+        })
+    }
+}
+
+/// A text of the caller's as an error may repeat it: escaped, so that it cannot forge a line of a
+/// log, and never long.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.chars();
+        for character in rest.by_ref().take(MAX_QUOTED_CHARS) {
+            write!(f, "{}", character.escape_debug())?;
+        }
+        if rest.next().is_some() {
+            f.write_char('…')?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misuse_has_nodes_code_and_nodes_words() {
+        #[rustfmt::skip]
+        let expected = [
+            (Error::write_after_end(), "ERR_STREAM_WRITE_AFTER_END", "write after end"),
+            (Error::stream_destroyed("write"), "ERR_STREAM_DESTROYED", "Cannot call write after a stream was destroyed"),
+            (Error::server_not_running(), "ERR_SERVER_NOT_RUNNING", "Server is not running."),
+            (Error::bad_port("70000"), "ERR_SOCKET_BAD_PORT", "Port should be >= 0 and < 65536. Received '70000'."),
+            (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example (names are not looked up yet)"),
+            (Error::invalid_argument("no"), "ERR_INVALID_ARG_VALUE", "no"),
+        ];
+        for (error, code, text) in expected {
+            assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+            assert!(error.is_misuse(), "{error:?}");
+            assert_eq!(error.kind(), ErrorKind::InvalidInput);
+            assert_eq!((error.errno(), error.syscall()), (None, None));
+        }
+    }
+
+    #[test]
+    fn work_cut_short_is_nobodys_misuse_and_has_no_errno() {
+        #[rustfmt::skip]
+        let expected = [
+            (Error::ended_by_peer(), "EPIPE", "This socket has been ended by the other party"),
+            (Error::socket_closed_before_connection(), "ERR_SOCKET_CLOSED_BEFORE_CONNECTION", "Socket closed before the connection was established"),
+            (Error::buffer_full(16), "ENOBUFS", "write ENOBUFS: more bytes wait to be sent than the write cap of 16"),
+        ];
+        for (error, code, text) in expected {
+            assert_eq!((error.code(), error.to_string().as_str()), (code, text));
+            assert!(!error.is_misuse(), "{error:?}");
+            assert_eq!(error.errno(), None);
+        }
+    }
+
+    #[test]
+    fn a_canceled_write_tells_its_errno_as_in_node() {
+        let error = Error::canceled();
+        assert_eq!(error.to_string(), "write ECANCELED");
+        assert_eq!(error.errno(), Some(libc::ECANCELED));
+        assert!(!error.is_misuse());
+    }
+
+    #[test]
+    fn a_text_of_the_callers_is_escaped_and_cut() {
+        assert_eq!(Quoted("a\n\u{1b}[31mb").to_string(), "a\\n\\u{1b}[31mb");
+        assert_eq!(Quoted(&"h".repeat(64)).to_string(), "h".repeat(64));
+        assert_eq!(Quoted(&"h".repeat(65)).to_string(), "h".repeat(64) + "…");
+        assert!(
+            Error::invalid_ip_address(&"\0".repeat(1 << 20))
+                .to_string()
+                .len()
+                < 512
+        );
+    }
+}

@@ -1,0 +1,388 @@
+//! What a server is asked to be.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
+use crate::address::Address;
+use crate::error::Result;
+
+/// Where a server listens, and what it gives to each socket it accepts.
+///
+/// Whatever says where turns into it, so that `listen` takes it as it is: a port; a host and a
+/// port; a [`SocketAddr`]; a text. A port of 0 lets the kernel choose one. Without a host, the
+/// server listens on `::` for IPv6 and IPv4 alike, or on `0.0.0.0` where there is no IPv6.
+///
+/// ```
+/// use netloop::ListenOptions;
+/// use std::net::Ipv4Addr;
+///
+/// ListenOptions::from(8080);
+/// ListenOptions::from("8080");
+/// ListenOptions::from((Ipv4Addr::LOCALHOST, 8080));
+/// ListenOptions::from("[::1]:8080");
+/// let options = ListenOptions::from("127.0.0.1:0").backlog(64).no_delay(true);
+/// ```
+///
+/// # Errors
+///
+/// Making options never fails; `listen` does, with
+///
+/// - `ERR_SOCKET_BAD_PORT` if the text has no port from 0 to 65535,
+/// - `ERR_INVALID_IP_ADDRESS` if the host is no IP literal: names are not looked up yet,
+/// - `ERR_INVALID_ARG_VALUE` if an IPv6 address stands before a port without brackets.
+///
+/// Node: the options of [`server.listen`] and of [`net.createServer`], which are one here.
+///
+/// [`server.listen`]: https://nodejs.org/api/net.html#serverlistenoptions-callback
+/// [`net.createServer`]: https://nodejs.org/api/net.html#netcreateserveroptions-connectionlistener
+#[derive(Clone, Debug)]
+#[must_use = "options do nothing until they are given to `listen`"]
+pub struct ListenOptions {
+    bind: Result<Bind>,
+    pub(crate) backlog: u32,
+    /// `None` is no limit.
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) reuse_port: bool,
+    pub(crate) ipv6_only: bool,
+    pub(crate) out_of_descriptors: OutOfDescriptors,
+    pub(crate) socket: SocketOptions,
+}
+
+/// Where to bind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bind {
+    /// Port on `::`, IPv4 included, or on `0.0.0.0` where binding `::` fails.
+    AnyHost(u16),
+    At(SocketAddr),
+}
+
+/// What a server does when the process has no descriptor left for another connection.
+///
+/// Whichever it is, the connections that are open live on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutOfDescriptors {
+    /// Stop accepting, and try again now and then and whenever a socket closes.
+    ///
+    /// Peers wait in the kernel's backlog meanwhile, and are served if it does not take too long.
+    #[default]
+    Pause,
+    /// Accept with a descriptor kept in reserve, and close at once.
+    ///
+    /// Peers learn right away that they are not served, and may go elsewhere.
+    Shed,
+}
+
+impl ListenOptions {
+    /// How many connections may wait to be accepted; more are refused or ignored by the kernel.
+    ///
+    /// Default 511, which 0 stands for too. The kernel takes it as a hint and caps it, Linux at
+    /// `net.core.somaxconn`: see listen(2).
+    pub fn backlog(mut self, connections: u32) -> ListenOptions {
+        self.backlog = match connections {
+            0 => DEFAULT_BACKLOG,
+            connections => connections,
+        };
+        self
+    }
+
+    /// Whether an accepted socket may go on writing after its peer has ended; default `false`.
+    ///
+    /// Without it, a socket ends its own side as soon as it has told of the peer's end; with it,
+    /// the handler has to call `end` itself.
+    #[doc(alias = "allowHalfOpen")]
+    pub fn allow_half_open(mut self, allow: bool) -> ListenOptions {
+        self.socket.allow_half_open = allow;
+        self
+    }
+
+    /// Whether accepted sockets start paused, with nothing read until `resume`; default `false`.
+    #[doc(alias = "pauseOnConnect")]
+    pub fn pause_on_connect(mut self, pause: bool) -> ListenOptions {
+        self.socket.pause_on_connect = pause;
+        self
+    }
+
+    /// Whether accepted sockets send small writes at once (`TCP_NODELAY`); default `false`.
+    ///
+    /// Without it, the kernel may hold a small write back until the one before is acknowledged
+    /// (Nagle's algorithm): see tcp(7).
+    #[doc(alias = "noDelay")]
+    pub fn no_delay(mut self, no_delay: bool) -> ListenOptions {
+        self.socket.no_delay = no_delay;
+        self
+    }
+
+    /// Whether the kernel probes idle accepted sockets for a peer that vanished (`SO_KEEPALIVE`);
+    /// default `false`.
+    #[doc(alias = "keepAlive")]
+    pub fn keep_alive(mut self, keep_alive: bool) -> ListenOptions {
+        self.socket.keep_alive = keep_alive;
+        self
+    }
+
+    /// How long an accepted socket is idle before the first keep-alive probe, once
+    /// [`keep_alive`](Self::keep_alive) is on.
+    ///
+    /// In whole seconds: a fraction is dropped, and more than 32 767 s counts as that. Default
+    /// zero, which leaves the system's (Linux: two hours, `net.ipv4.tcp_keepalive_time`).
+    #[doc(alias = "keepAliveInitialDelay")]
+    pub fn keep_alive_initial_delay(mut self, delay: Duration) -> ListenOptions {
+        self.socket.keep_alive_initial_delay = keep_alive_delay(delay);
+        self
+    }
+
+    /// How many bytes an accepted socket may have queued before `write` answers `false`.
+    ///
+    /// Default 65 536; 0 makes every write that leaves bytes queued answer `false`; more than
+    /// 4 GiB − 1 counts as that. A mark, not a cap: see [`write_cap`](Self::write_cap).
+    #[doc(alias = "highWaterMark")]
+    pub fn high_water_mark(mut self, bytes: usize) -> ListenOptions {
+        self.socket.high_water_mark = high_water_mark(bytes);
+        self
+    }
+
+    /// How many bytes an accepted socket may have queued before one more write destroys it, with
+    /// the error `ENOBUFS`.
+    ///
+    /// Default `Some(16 MiB)`. A single write may be larger: what counts is what was queued when it
+    /// came, so a handler that waits for `drain` never meets a cap that is not below the mark.
+    /// `None` removes it, as in Node, and then a peer that does not read can take all memory from a
+    /// handler that does not wait.
+    pub fn write_cap(mut self, bytes: Option<usize>) -> ListenOptions {
+        self.socket.write_cap = bytes;
+        self
+    }
+
+    /// How many connections may be open at once; further ones are accepted, told as dropped, and
+    /// closed.
+    ///
+    /// No limit by default; 0 drops all.
+    #[doc(alias = "maxConnections")]
+    pub fn max_connections(mut self, connections: usize) -> ListenOptions {
+        self.max_connections = Some(connections);
+        self
+    }
+
+    /// Whether several servers may listen on the same port and share its connections
+    /// (`SO_REUSEPORT`); default `false`.
+    ///
+    /// All of them have to ask for it. One loop on each core, with a server each, is what it is
+    /// for: see socket(7). Where the platform has no such option, `listen` fails.
+    #[doc(alias = "reusePort")]
+    pub fn reuse_port(mut self, reuse: bool) -> ListenOptions {
+        self.reuse_port = reuse;
+        self
+    }
+
+    /// Whether a server on an IPv6 address turns IPv4 peers away (`IPV6_V6ONLY`); default `false`.
+    ///
+    /// Without effect on a server that listens on an IPv4 address: see ipv6(7).
+    #[doc(alias = "ipv6Only")]
+    pub fn ipv6_only(mut self, only: bool) -> ListenOptions {
+        self.ipv6_only = only;
+        self
+    }
+
+    /// What to do when the process has no descriptor left to accept with; default
+    /// [`OutOfDescriptors::Pause`].
+    ///
+    /// Node has no such option.
+    #[doc(alias = "EMFILE")]
+    pub fn when_out_of_descriptors(mut self, policy: OutOfDescriptors) -> ListenOptions {
+        self.out_of_descriptors = policy;
+        self
+    }
+
+    /// Where to bind, or why the text the options were made from says nothing of the kind.
+    pub(crate) fn resolve(&self) -> Result<Bind> {
+        self.bind.clone()
+    }
+
+    fn new(bind: Result<Bind>) -> ListenOptions {
+        ListenOptions {
+            bind,
+            backlog: DEFAULT_BACKLOG,
+            max_connections: None,
+            reuse_port: false,
+            ipv6_only: false,
+            out_of_descriptors: OutOfDescriptors::default(),
+            socket: SocketOptions::default(),
+        }
+    }
+}
+
+/// Node's number: one less than a power of two, since kernels have been seen to add one and then
+/// round up to the next.
+const DEFAULT_BACKLOG: u32 = 511;
+
+impl From<u16> for ListenOptions {
+    /// A port, on any host.
+    fn from(port: u16) -> ListenOptions {
+        ListenOptions::new(Ok(Bind::AnyHost(port)))
+    }
+}
+
+impl From<SocketAddr> for ListenOptions {
+    fn from(address: SocketAddr) -> ListenOptions {
+        ListenOptions::new(Ok(Bind::At(address)))
+    }
+}
+
+impl From<Address> for ListenOptions {
+    /// What [`Server::address`](crate::Server::address) answered, say.
+    fn from(address: Address) -> ListenOptions {
+        let Address::Inet(inet) = address;
+        inet.into()
+    }
+}
+
+impl From<(IpAddr, u16)> for ListenOptions {
+    fn from(place: (IpAddr, u16)) -> ListenOptions {
+        SocketAddr::from(place).into()
+    }
+}
+
+impl From<(Ipv4Addr, u16)> for ListenOptions {
+    fn from(place: (Ipv4Addr, u16)) -> ListenOptions {
+        SocketAddr::from(place).into()
+    }
+}
+
+impl From<(Ipv6Addr, u16)> for ListenOptions {
+    fn from(place: (Ipv6Addr, u16)) -> ListenOptions {
+        SocketAddr::from(place).into()
+    }
+}
+
+impl From<(&str, u16)> for ListenOptions {
+    /// A host and a port; an empty host is any host, as in Node.
+    fn from((host, port): (&str, u16)) -> ListenOptions {
+        ListenOptions::new(match host {
+            "" => Ok(Bind::AnyHost(port)),
+            host => endpoint::literal(host, port).map(Bind::At),
+        })
+    }
+}
+
+impl From<&str> for ListenOptions {
+    /// `"host:port"`, `"[::1]:port"`, or only a `"port"`, on any host.
+    fn from(text: &str) -> ListenOptions {
+        match endpoint::split(text) {
+            Ok(host_and_port) => host_and_port.into(),
+            Err(error) => ListenOptions::new(Err(error)),
+        }
+    }
+}
+
+impl From<String> for ListenOptions {
+    fn from(text: String) -> ListenOptions {
+        text.as_str().into()
+    }
+}
+
+impl From<&String> for ListenOptions {
+    fn from(text: &String) -> ListenOptions {
+        text.as_str().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bind(options: impl Into<ListenOptions>) -> Bind {
+        options.into().resolve().unwrap()
+    }
+
+    fn code(options: impl Into<ListenOptions>) -> String {
+        options.into().resolve().unwrap_err().code().to_owned()
+    }
+
+    fn at(text: &str) -> Bind {
+        Bind::At(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_port_without_a_host_is_any_host() {
+        assert_eq!(bind(8080), Bind::AnyHost(8080)); // a bare literal is a u16
+        assert_eq!(bind("8080"), Bind::AnyHost(8080));
+        assert_eq!(bind(":8080"), Bind::AnyHost(8080));
+        assert_eq!(bind(("", 8080)), Bind::AnyHost(8080));
+        assert_eq!(bind(0), Bind::AnyHost(0));
+    }
+
+    #[test]
+    fn whatever_says_where_can_be_listened_on() {
+        let v4 = at("127.0.0.1:80");
+        assert_eq!(bind("127.0.0.1:80"), v4);
+        let text = String::from("127.0.0.1:80");
+        assert_eq!(bind(&text), v4);
+        assert_eq!(bind(text), v4);
+        assert_eq!(bind(("127.0.0.1", 80)), v4);
+        assert_eq!(bind((Ipv4Addr::LOCALHOST, 80)), v4);
+        assert_eq!(bind((IpAddr::V4(Ipv4Addr::LOCALHOST), 80)), v4);
+        assert_eq!(bind(SocketAddr::from(([127, 0, 0, 1], 80))), v4);
+        let v6 = at("[::1]:80");
+        assert_eq!(bind("[::1]:80"), v6);
+        assert_eq!(bind(("::1", 80)), v6);
+        assert_eq!(bind((Ipv6Addr::LOCALHOST, 80)), v6);
+        assert_eq!(bind("[fe80::1%2]:80"), at("[fe80::1%2]:80"));
+    }
+
+    #[test]
+    fn a_text_that_says_nothing_of_the_kind_is_told_by_resolve() {
+        assert_eq!(code("70000"), "ERR_SOCKET_BAD_PORT");
+        assert_eq!(code("127.0.0.1:70000"), "ERR_SOCKET_BAD_PORT");
+        assert_eq!(code(""), "ERR_SOCKET_BAD_PORT");
+        assert_eq!(code("localhost:80"), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code(("localhost", 80)), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code("::1:80"), "ERR_INVALID_ARG_VALUE");
+    }
+
+    #[test]
+    fn a_bad_text_stays_bad_whatever_is_built_on_it() {
+        let options = ListenOptions::from("localhost:80").backlog(1).clone();
+        assert!(options.resolve().unwrap_err().is_misuse());
+    }
+
+    #[test]
+    fn the_defaults_are_nodes() {
+        let options = ListenOptions::from(0);
+        assert_eq!(options.backlog, 511);
+        assert_eq!(options.max_connections, None);
+        assert!(!options.reuse_port && !options.ipv6_only);
+        assert_eq!(options.out_of_descriptors, OutOfDescriptors::Pause);
+    }
+
+    #[test]
+    fn a_backlog_of_0_is_the_default_as_in_node() {
+        assert_eq!(ListenOptions::from(0).backlog(0).backlog, 511);
+        assert_eq!(ListenOptions::from(0).backlog(1).backlog, 1);
+    }
+
+    #[test]
+    fn each_builder_sets_what_it_names() {
+        let options = ListenOptions::from(0)
+            .allow_half_open(true)
+            .pause_on_connect(true)
+            .no_delay(true)
+            .keep_alive(true)
+            .keep_alive_initial_delay(Duration::from_millis(2_500))
+            .high_water_mark(1)
+            .write_cap(None)
+            .max_connections(0)
+            .reuse_port(true)
+            .ipv6_only(true)
+            .when_out_of_descriptors(OutOfDescriptors::Shed);
+        assert_eq!(options.max_connections, Some(0));
+        assert!(options.reuse_port && options.ipv6_only);
+        assert_eq!(options.out_of_descriptors, OutOfDescriptors::Shed);
+        let socket = options.socket;
+        assert!(socket.allow_half_open && socket.pause_on_connect);
+        assert!(socket.no_delay && socket.keep_alive);
+        assert_eq!(socket.keep_alive_initial_delay, Duration::from_secs(2));
+        assert_eq!((socket.high_water_mark, socket.write_cap), (1, None));
+    }
+}

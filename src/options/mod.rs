@@ -1,0 +1,98 @@
+//! What `listen` and `connect` are asked for, before anything is done about it.
+//!
+//! - this file: what both give to each socket
+//! - `listen`, `connect`: the two builders
+//! - `endpoint`: reading `"host:port"`
+//!
+//! Plain values: nothing here asks the kernel, and a name is never looked up. A conversion such as
+//! `ListenOptions::from("nonsense")` cannot fail, so an option keeps the error until it is used.
+
+mod connect;
+mod endpoint;
+mod listen;
+
+use std::time::Duration;
+
+pub use connect::ConnectOptions;
+pub(crate) use listen::Bind;
+pub use listen::{ListenOptions, OutOfDescriptors};
+
+/// Bytes that may stand in a write queue before the next write is refused, unless an option says
+/// otherwise: 16 MiB.
+pub(crate) const DEFAULT_WRITE_CAP: usize = 16 * 1024 * 1024;
+
+/// What a socket is made with, whether it was accepted or connects.
+#[derive(Clone, Debug)]
+pub(crate) struct SocketOptions {
+    pub(crate) allow_half_open: bool,
+    /// Set for accepted sockets only.
+    pub(crate) pause_on_connect: bool,
+    pub(crate) no_delay: bool,
+    pub(crate) keep_alive: bool,
+    /// Invariant: went through [`keep_alive_delay`]. Zero leaves the system's.
+    pub(crate) keep_alive_initial_delay: Duration,
+    /// In bytes, for reading and writing.
+    pub(crate) high_water_mark: u32,
+    /// In bytes; `None` is no cap.
+    pub(crate) write_cap: Option<usize>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> SocketOptions {
+        SocketOptions {
+            allow_half_open: false,
+            pause_on_connect: false,
+            no_delay: false,
+            keep_alive: false,
+            keep_alive_initial_delay: Duration::ZERO,
+            high_water_mark: 64 * 1024,
+            write_cap: Some(DEFAULT_WRITE_CAP),
+        }
+    }
+}
+
+/// `delay` as the kernel takes it: whole seconds, and no more than Linux allows.
+pub(crate) fn keep_alive_delay(delay: Duration) -> Duration {
+    const MAX_SECONDS: u64 = 32_767; // MAX_TCP_KEEPIDLE; tcp(7) refuses more with EINVAL
+    Duration::from_secs(delay.as_secs().min(MAX_SECONDS))
+}
+
+/// A high-water mark as it is kept: four bytes in each socket.
+pub(crate) fn high_water_mark(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keep_alive_delay_is_floored_to_seconds_and_capped() {
+        for (asked, kept) in [
+            (Duration::ZERO, 0),
+            (Duration::from_millis(999), 0),
+            (Duration::from_millis(1_999), 1),
+            (Duration::from_secs(32_767), 32_767),
+            (Duration::MAX, 32_767),
+        ] {
+            assert_eq!(keep_alive_delay(asked), Duration::from_secs(kept));
+        }
+    }
+
+    #[test]
+    fn a_high_water_mark_is_capped_at_four_gibibytes_less_one() {
+        assert_eq!(high_water_mark(0), 0);
+        assert_eq!(high_water_mark(65_536), 65_536);
+        assert_eq!(high_water_mark(usize::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn sockets_start_as_node_makes_them_but_for_the_write_cap() {
+        let socket = SocketOptions::default();
+        assert!(!socket.allow_half_open && !socket.pause_on_connect);
+        assert!(!socket.no_delay && !socket.keep_alive);
+        assert!(socket.keep_alive_initial_delay.is_zero());
+        assert_eq!(socket.high_water_mark, 65_536);
+        assert_eq!(socket.write_cap, Some(16_777_216));
+    }
+}
