@@ -1,0 +1,75 @@
+//! The kernel as `sys` sees it: the seam where another one can be put in.
+//!
+//! Beside the real system stands one variant that holds a `Box<dyn Kernel>`. Whatever implements
+//! this trait is the whole outside of a loop (sockets, readiness, clock), and everything above
+//! `sys` runs on it unchanged.
+
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::{Interest, Readiness};
+
+/// The calls of the `sys` room, before its rules: what to do about an interrupted call, in which
+/// order a socket is closed, what makes a connect finished, all that is decided above and sees one
+/// call at a time here.
+///
+/// Sockets are descriptors, numbers that the implementation gives out; `close` gives one back, and
+/// dropping a [`Stream`](super::Stream) does not. Any call that returns an `io::Result` may fail
+/// with any errno (make it with `io::Error::from_raw_os_error`), `EINTR` included.
+pub(crate) trait Kernel {
+    /// Nanoseconds on a clock that starts at 0 and never goes back.
+    fn now(&self) -> u64;
+
+    /// Waits for readiness at most `timeout` (`None`: for ever) and hands on one batch of it.
+    ///
+    /// The contract is that of edge triggered epoll. A condition is told when it becomes true, with
+    /// all that is true then, and again after each `register` or `reregister` while it is true.
+    /// Room to write becomes true only after a write that was refused or cut short. Errors and
+    /// resets are told whatever the interest is, bytes and a FIN as [`Interest`] says.
+    fn poll(
+        &mut self,
+        timeout: Option<Duration>,
+        each: &mut dyn FnMut(u64, Readiness),
+    ) -> io::Result<()>;
+
+    fn register(&mut self, descriptor: u32, token: u64, interest: Interest) -> io::Result<()>;
+    fn reregister(&mut self, descriptor: u32, token: u64, interest: Interest) -> io::Result<()>;
+    fn deregister(&mut self, descriptor: u32) -> io::Result<()>;
+
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        backlog: u32,
+        reuse_port: bool,
+        ipv6_only: bool,
+    ) -> io::Result<u32>;
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)>;
+    /// A new descriptor whose connect is under way. If this fails, nothing is left open.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<u32>;
+
+    fn read(&mut self, stream: u32, buffer: &mut [u8]) -> io::Result<usize>;
+    fn write(&mut self, stream: u32, bytes: &[u8]) -> io::Result<usize>;
+    fn write_vectored(&mut self, stream: u32, buffers: &[IoSlice<'_>]) -> io::Result<usize>;
+    fn shutdown_write(&mut self, stream: u32) -> io::Result<()>;
+
+    /// `SO_ERROR`: the error that waits on the socket, which is then gone.
+    fn take_error(&mut self, stream: u32) -> io::Result<Option<io::Error>>;
+    fn local_address(&self, descriptor: u32) -> io::Result<SocketAddr>;
+    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr>;
+    fn set_no_delay(&mut self, stream: u32, on: bool) -> io::Result<()>;
+    fn set_keep_alive(
+        &mut self,
+        stream: u32,
+        on: bool,
+        initial_delay_secs: Option<u32>,
+    ) -> io::Result<()>;
+    /// `SO_LINGER` of zero: the `close` to come resets the connection.
+    fn reset_on_close(&mut self, stream: u32) -> io::Result<()>;
+    fn close(&mut self, descriptor: u32);
+
+    /// Takes the spare descriptor if it is not held already.
+    fn hold_spare(&mut self) -> io::Result<()>;
+    /// Gives the spare descriptor up; whether there was one.
+    fn release_spare(&mut self) -> bool;
+}

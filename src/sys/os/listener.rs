@@ -1,0 +1,48 @@
+//! Listening and accepting on the real system.
+
+use std::io;
+use std::net::SocketAddr;
+
+use mio::net::{TcpListener, TcpStream};
+use socket2::Socket;
+
+use super::socket;
+
+pub(crate) fn listen(
+    address: SocketAddr,
+    backlog: u32,
+    reuse_port: bool,
+    ipv6_only: bool,
+) -> io::Result<TcpListener> {
+    let socket = socket::open(address)?;
+    socket.set_reuse_address(true)?;
+    if reuse_port {
+        share_port(&socket)?;
+    }
+    if address.is_ipv6() {
+        socket.set_only_v6(ipv6_only)?;
+    }
+    socket.bind(&address.into())?;
+    // The kernel cuts it down to its own limit (`net.core.somaxconn`).
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(TcpListener::from_std(socket.into()))
+}
+
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept()?;
+    // Refused when the peer has reset the connection meanwhile. Without it a write could end the
+    // process, so such a connection is treated as what it is.
+    #[cfg(target_vendor = "apple")]
+    socket2::SockRef::from(&stream)
+        .set_nosigpipe(true)
+        .map_err(|_| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
+    Ok((stream, peer))
+}
+
+fn share_port(socket: &Socket) -> io::Result<()> {
+    // There the older option shares the port, but gives every connection to the last listener.
+    #[cfg(target_os = "freebsd")]
+    return socket.set_reuse_port_lb(true);
+    #[cfg(not(target_os = "freebsd"))]
+    return socket.set_reuse_port(true);
+}

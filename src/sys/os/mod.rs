@@ -1,0 +1,36 @@
+//! The real system: each function is the plain call, with the flags that it must have.
+//!
+//! Everything opened here is closed on exec and, if it is a socket, never blocks.
+
+mod clock;
+mod placeholder;
+mod poller;
+mod socket;
+
+pub(super) mod listener;
+pub(super) mod stream;
+
+use std::io;
+
+use clock::Clock;
+use placeholder::Spare;
+use poller::Poller;
+
+/// What the real system keeps for one loop; the sockets are with their owners.
+pub(super) struct Os {
+    pub(super) poller: Poller,
+    pub(super) clock: Clock,
+    pub(super) spare: Spare,
+}
+
+impl Os {
+    pub(super) fn new(event_capacity: usize) -> io::Result<Os> {
+        // First, so that the poller itself cannot become the standard output either.
+        placeholder::occupy_standard_descriptors()?;
+        Ok(Os {
+            poller: Poller::new(event_capacity)?,
+            clock: Clock::new(),
+            spare: Spare::default(),
+        })
+    }
+}

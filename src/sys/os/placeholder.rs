@@ -1,0 +1,47 @@
+//! Descriptors on `/dev/null`, which hold a place in the descriptor table and do nothing else.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::mem;
+use std::os::fd::AsRawFd;
+
+/// The highest standard descriptor: standard error.
+const LAST_STANDARD: i32 = 2;
+
+/// The descriptor kept back, so that there is one to give when there is none left.
+#[derive(Default)]
+pub(crate) struct Spare(Option<File>);
+
+impl Spare {
+    pub(crate) fn hold(&mut self) -> io::Result<()> {
+        if self.0.is_none() {
+            self.0 = Some(open()?);
+        }
+        Ok(())
+    }
+
+    /// Frees the place; whether it was held.
+    pub(crate) fn release(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+}
+
+/// Makes sure that no socket becomes standard input, output or error.
+///
+/// A new descriptor gets the lowest free number. Rust's own `main` fills 0 to 2 if they are closed,
+/// but a library inside another program may find them free, and then the next panic message would
+/// go to a peer.
+pub(super) fn occupy_standard_descriptors() -> io::Result<()> {
+    loop {
+        let placeholder = open()?;
+        if placeholder.as_raw_fd() > LAST_STANDARD {
+            return Ok(());
+        }
+        // Stays for the life of the process, as the standard descriptors do.
+        mem::forget(placeholder);
+    }
+}
+
+fn open() -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).open("/dev/null")
+}

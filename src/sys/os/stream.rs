@@ -1,0 +1,82 @@
+//! Connecting, bytes and options on the real system.
+
+use std::io::{self, IoSlice, Read};
+use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
+
+use mio::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+use super::socket;
+
+/// Keeps a write to a peer that is gone from raising SIGPIPE. Rust's own `main` ignores the signal,
+/// but a library inside another program dies of it. Apple has no such flag and sets an option at
+/// birth instead: socket2 does in `connect`, we do in `accept`.
+#[cfg(not(target_vendor = "apple"))]
+const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
+#[cfg(target_vendor = "apple")]
+const NO_SIGNAL: i32 = 0;
+
+pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = socket::open(address)?;
+    match socket.connect(&address.into()) {
+        Ok(()) => {}
+        Err(error) if is_under_way(&error) => {}
+        Err(error) => return Err(error),
+    }
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+/// An interrupted connect goes on by itself, and calling again would only answer `EALREADY`.
+fn is_under_way(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EINPROGRESS | libc::EINTR | libc::EALREADY)
+    )
+}
+
+#[inline]
+pub(crate) fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    stream.read(buffer)
+}
+
+#[inline]
+pub(crate) fn write(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(stream).send_with_flags(bytes, NO_SIGNAL)
+}
+
+#[inline]
+pub(crate) fn write_vectored(stream: &TcpStream, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    // Not std's: that one is writev, which takes no flags.
+    SockRef::from(stream).send_vectored_with_flags(buffers, NO_SIGNAL)
+}
+
+pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
+    stream.shutdown(Shutdown::Write)
+}
+
+pub(crate) fn set_keep_alive(
+    stream: &TcpStream,
+    on: bool,
+    initial_delay_secs: Option<u32>,
+) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    match initial_delay_secs {
+        Some(secs) if on => socket.set_tcp_keepalive(&probes_after(secs)),
+        _ => socket.set_keepalive(on),
+    }
+}
+
+fn probes_after(secs: u32) -> TcpKeepalive {
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(secs.into()));
+    // OpenBSD has no such times for one socket.
+    #[cfg(not(target_os = "openbsd"))]
+    let keepalive = keepalive
+        .with_interval(Duration::from_secs(1))
+        .with_retries(10);
+    keepalive
+}
+
+pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
+    SockRef::from(stream).set_linger(Some(Duration::ZERO))
+}

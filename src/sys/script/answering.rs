@@ -1,0 +1,394 @@
+//! The kernel's side of a script: the calls come in here, and get the answers that were queued.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use super::{Accept, Call, Connect, Event, Kind, Poll, Read, Script, Write};
+use crate::sys::{Interest, Kernel, Readiness};
+
+/// As on a real system, where 0 to 2 are taken.
+const FIRST_DESCRIPTOR: u32 = 3;
+/// Where the ports begin that nobody asked for; each descriptor has one.
+const FIRST_PORT: u32 = 49_152;
+/// A loop that goes back to sleep this often with nothing left to wake it will never end.
+const MOST_SLEEPS_FOR_EVER: u32 = 100;
+
+/// Everything that was said and done; the test's side fills in, this side uses up.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) now: Duration,
+    pub(super) polls: VecDeque<Poll>,
+    pub(super) accepts: Answers<Accept>,
+    pub(super) reads: Answers<Read>,
+    pub(super) writes: Answers<Write>,
+    pub(super) connects: Answers<Connect>,
+    pub(super) verdicts: BTreeMap<Kind, VecDeque<Result<(), i32>>>,
+    /// By the place of the call in `calls`.
+    pub(super) faults: BTreeMap<usize, i32>,
+    pub(super) calls: Vec<Call>,
+    /// What was taken from each descriptor's writer; kept after the close, until the number is
+    /// given out again.
+    pub(super) written: BTreeMap<u32, Vec<u8>>,
+    /// Everything that is open.
+    pub(super) ledger: BTreeMap<u32, Entry>,
+    spare: bool,
+    pub(super) sleeps_for_ever: u32,
+}
+
+pub(super) type Answers<T> = BTreeMap<u32, VecDeque<T>>;
+
+/// An open descriptor.
+pub(super) struct Entry {
+    local: SocketAddr,
+    peer: Option<SocketAddr>,
+    pub(super) token: Option<u64>,
+    input_ended: bool,
+}
+
+impl State {
+    /// Writes the call down, and says whether it is to fail.
+    fn enter(&mut self, call: Call) -> io::Result<()> {
+        let kind = call.kind();
+        let index = self.calls.len();
+        self.calls.push(call);
+        if let Some(errno) = self.faults.remove(&index) {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        let verdict = kind.and_then(|kind| self.verdicts.get_mut(&kind)?.pop_front());
+        verdict
+            .unwrap_or(Ok(()))
+            .map_err(io::Error::from_raw_os_error)
+    }
+
+    /// The lowest number that is free, as POSIX has it: what was closed last comes back soonest.
+    fn open(&mut self, local: Option<SocketAddr>, peer: Option<SocketAddr>) -> u32 {
+        let descriptor = (FIRST_DESCRIPTOR..)
+            .find(|number| !self.ledger.contains_key(number))
+            .expect("some number is free");
+        let mut local = local.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into());
+        if local.port() == 0 {
+            let port = (FIRST_PORT + descriptor) % (1 << 16);
+            local.set_port(u16::try_from(port).expect("cut to 16 bits"));
+        }
+        self.written.remove(&descriptor);
+        self.ledger.insert(
+            descriptor,
+            Entry {
+                local,
+                peer,
+                token: None,
+                input_ended: false,
+            },
+        );
+        descriptor
+    }
+
+    fn entry(&mut self, descriptor: u32) -> &mut Entry {
+        self.ledger
+            .get_mut(&descriptor)
+            .unwrap_or_else(|| panic!("descriptor {descriptor} is used, but it is not open"))
+    }
+
+    /// What `poll` hands on; the events of descriptors get the tokens of this moment.
+    fn batch(&mut self, timeout: Option<Duration>) -> io::Result<Vec<(u64, Readiness)>> {
+        self.enter(Call::Poll(timeout))?;
+        match (self.polls.pop_front(), timeout) {
+            (Some(Poll::Err(errno)), _) => Err(io::Error::from_raw_os_error(errno)),
+            (Some(Poll::Events(events)), _) => Ok(events
+                .into_iter()
+                .map(|event| self.addressed(event))
+                .collect()),
+            (None, Some(timeout)) => {
+                self.now += timeout;
+                Ok(Vec::new())
+            }
+            (None, None) => {
+                self.sleeps_for_ever += 1;
+                assert!(
+                    self.sleeps_for_ever < MOST_SLEEPS_FOR_EVER,
+                    "the loop sleeps for ever, and the script has nothing left to wake it"
+                );
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn addressed(&mut self, event: Event) -> (u64, Readiness) {
+        match event {
+            Event::Token(token, ready) => (token, ready),
+            Event::Ready(descriptor, ready) => {
+                let token = self.entry(descriptor).token.unwrap_or_else(|| {
+                    panic!("descriptor {descriptor} has an event, but it is not registered")
+                });
+                (token, ready)
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)> {
+        self.enter(Call::Accept(listener))?;
+        let local = self.entry(listener).local;
+        match next(&mut self.accepts, listener) {
+            Some(Accept::Peer(peer)) => Ok((self.open(Some(local), Some(peer)), peer)),
+            Some(Accept::Err(errno)) => Err(io::Error::from_raw_os_error(errno)),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn read(&mut self, stream: u32, buffer: &mut [u8]) -> io::Result<usize> {
+        self.enter(Call::Read(stream, buffer.len()))?;
+        if buffer.is_empty() {
+            return Ok(0); // which uses nothing up
+        }
+        let ended = self.entry(stream).input_ended;
+        match next(&mut self.reads, stream) {
+            Some(Read::Data(mut bytes)) => {
+                let rest = bytes.split_off(bytes.len().min(buffer.len()));
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                if !rest.is_empty() {
+                    self.reads
+                        .entry(stream)
+                        .or_default()
+                        .push_front(Read::Data(rest));
+                }
+                Ok(bytes.len())
+            }
+            Some(Read::Eof) => {
+                self.entry(stream).input_ended = true;
+                Ok(0)
+            }
+            Some(Read::Err(errno)) => {
+                self.entry(stream).input_ended |= !matches!(errno, libc::EAGAIN | libc::EINTR);
+                Err(io::Error::from_raw_os_error(errno))
+            }
+            None if ended => Ok(0),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn write(&mut self, call: Call, stream: u32, buffers: &[&[u8]]) -> io::Result<usize> {
+        self.enter(call)?;
+        self.entry(stream);
+        let offered = buffers.concat();
+        let taken = match next(&mut self.writes, stream) {
+            None | Some(Write::All) => offered.len(),
+            Some(Write::Takes(most)) => most.min(offered.len()),
+            Some(Write::Err(errno)) => return Err(io::Error::from_raw_os_error(errno)),
+        };
+        self.written
+            .entry(stream)
+            .or_default()
+            .extend(&offered[..taken]);
+        Ok(taken)
+    }
+
+    fn take_error(&mut self, stream: u32) -> io::Result<Option<io::Error>> {
+        self.enter(Call::TakeError(stream))?;
+        self.entry(stream);
+        // `Connected` and `UnderWay` answer by the peer's address, which is asked for next.
+        let Some(Connect::Err(errno)) = self.connects.get(&stream).and_then(|queue| queue.front())
+        else {
+            return Ok(None);
+        };
+        let error = io::Error::from_raw_os_error(*errno);
+        next(&mut self.connects, stream);
+        Ok(Some(error))
+    }
+
+    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr> {
+        self.enter(Call::PeerAddress(stream))?;
+        let peer = self.entry(stream).peer;
+        match (next(&mut self.connects, stream), peer) {
+            (None | Some(Connect::Connected), Some(peer)) => Ok(peer),
+            _ => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
+        }
+    }
+
+    fn register(&mut self, descriptor: u32, token: u64, interest: Interest) -> io::Result<()> {
+        self.enter(Call::Register(descriptor, interest))?;
+        match &mut self.entry(descriptor).token {
+            Some(_) => Err(io::Error::from_raw_os_error(libc::EEXIST)),
+            free => {
+                *free = Some(token);
+                Ok(())
+            }
+        }
+    }
+
+    fn reregister(&mut self, descriptor: u32, token: u64, interest: Interest) -> io::Result<()> {
+        self.enter(Call::Reregister(descriptor, interest))?;
+        match &mut self.entry(descriptor).token {
+            Some(old) => {
+                *old = token;
+                Ok(())
+            }
+            None => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+        }
+    }
+
+    fn deregister(&mut self, descriptor: u32) -> io::Result<()> {
+        self.enter(Call::Deregister(descriptor))?;
+        match self.entry(descriptor).token.take() {
+            Some(_) => Ok(()),
+            None => Err(io::Error::from_raw_os_error(libc::ENOENT)),
+        }
+    }
+
+    fn close(&mut self, descriptor: u32) {
+        self.calls.push(Call::Close(descriptor));
+        let closed = self.ledger.remove(&descriptor);
+        assert!(
+            closed.is_some(),
+            "descriptor {descriptor} is closed, but it is not open"
+        );
+        self.accepts.remove(&descriptor);
+        self.reads.remove(&descriptor);
+        self.writes.remove(&descriptor);
+        self.connects.remove(&descriptor);
+    }
+
+    /// A call that needs an open descriptor and answers nothing but that it worked.
+    fn check(&mut self, call: Call, descriptor: u32) -> io::Result<()> {
+        self.enter(call)?;
+        self.entry(descriptor);
+        Ok(())
+    }
+}
+
+fn next<T>(answers: &mut Answers<T>, descriptor: u32) -> Option<T> {
+    answers.get_mut(&descriptor)?.pop_front()
+}
+
+impl Kernel for Script {
+    fn now(&self) -> u64 {
+        u64::try_from(self.0.borrow().now.as_nanos()).expect("a clock of 64 bits")
+    }
+
+    fn poll(
+        &mut self,
+        timeout: Option<Duration>,
+        each: &mut dyn FnMut(u64, Readiness),
+    ) -> io::Result<()> {
+        // Into a local first: what `each` does may come back to the script.
+        let batch = self.0.borrow_mut().batch(timeout)?;
+        batch
+            .into_iter()
+            .for_each(|(token, ready)| each(token, ready));
+        Ok(())
+    }
+
+    fn register(&mut self, descriptor: u32, token: u64, interest: Interest) -> io::Result<()> {
+        self.0.borrow_mut().register(descriptor, token, interest)
+    }
+
+    fn reregister(&mut self, descriptor: u32, token: u64, interest: Interest) -> io::Result<()> {
+        self.0.borrow_mut().reregister(descriptor, token, interest)
+    }
+
+    fn deregister(&mut self, descriptor: u32) -> io::Result<()> {
+        self.0.borrow_mut().deregister(descriptor)
+    }
+
+    fn listen(
+        &mut self,
+        address: SocketAddr,
+        backlog: u32,
+        reuse_port: bool,
+        ipv6_only: bool,
+    ) -> io::Result<u32> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::Listen {
+            address,
+            backlog,
+            reuse_port,
+            ipv6_only,
+        })?;
+        Ok(state.open(Some(address), None))
+    }
+
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)> {
+        self.0.borrow_mut().accept(listener)
+    }
+
+    fn connect(&mut self, address: SocketAddr) -> io::Result<u32> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::Connect(address))?;
+        Ok(state.open(None, Some(address)))
+    }
+
+    fn read(&mut self, stream: u32, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.borrow_mut().read(stream, buffer)
+    }
+
+    fn write(&mut self, stream: u32, bytes: &[u8]) -> io::Result<usize> {
+        let call = Call::Write(stream, bytes.len());
+        self.0.borrow_mut().write(call, stream, &[bytes])
+    }
+
+    fn write_vectored(&mut self, stream: u32, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let call = Call::WriteVectored(stream, buffers.iter().map(|buffer| buffer.len()).collect());
+        let buffers: Vec<&[u8]> = buffers.iter().map(|buffer| &**buffer).collect();
+        self.0.borrow_mut().write(call, stream, &buffers)
+    }
+
+    fn shutdown_write(&mut self, stream: u32) -> io::Result<()> {
+        self.0
+            .borrow_mut()
+            .check(Call::ShutdownWrite(stream), stream)
+    }
+
+    fn take_error(&mut self, stream: u32) -> io::Result<Option<io::Error>> {
+        self.0.borrow_mut().take_error(stream)
+    }
+
+    fn local_address(&self, descriptor: u32) -> io::Result<SocketAddr> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::LocalAddress(descriptor))?;
+        Ok(state.entry(descriptor).local)
+    }
+
+    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr> {
+        self.0.borrow_mut().peer_address(stream)
+    }
+
+    fn set_no_delay(&mut self, stream: u32, on: bool) -> io::Result<()> {
+        self.0
+            .borrow_mut()
+            .check(Call::SetNoDelay(stream, on), stream)
+    }
+
+    fn set_keep_alive(
+        &mut self,
+        stream: u32,
+        on: bool,
+        initial_delay_secs: Option<u32>,
+    ) -> io::Result<()> {
+        let call = Call::SetKeepAlive(stream, on, initial_delay_secs);
+        self.0.borrow_mut().check(call, stream)
+    }
+
+    fn reset_on_close(&mut self, stream: u32) -> io::Result<()> {
+        self.0
+            .borrow_mut()
+            .check(Call::ResetOnClose(stream), stream)
+    }
+
+    fn close(&mut self, descriptor: u32) {
+        self.0.borrow_mut().close(descriptor);
+    }
+
+    fn hold_spare(&mut self) -> io::Result<()> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::HoldSpare)?;
+        state.spare = true;
+        Ok(())
+    }
+
+    fn release_spare(&mut self) -> bool {
+        let mut state = self.0.borrow_mut();
+        state.calls.push(Call::ReleaseSpare);
+        std::mem::replace(&mut state.spare, false)
+    }
+}
