@@ -1,0 +1,14 @@
+//! One connection, without I/O: where it stands, what it has queued, what the kernel said of it.
+//!
+//! Nothing in this room makes a system call, reads a clock or knows an id, so all of it is tested
+//! without a network. `net` owns the sockets and asks this room what to do.
+
+mod latch;
+mod lifecycle;
+mod queue_pool;
+mod write_queue;
+
+pub(crate) use latch::Latch;
+pub(crate) use lifecycle::{Act, Farewell, Input, Lifecycle, Plan, Refusal, Tell};
+pub(crate) use queue_pool::QueuePool;
+pub(crate) use write_queue::{Front, WriteQueue};
