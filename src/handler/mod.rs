@@ -1,0 +1,138 @@
+//! What a user writes: handlers of sockets and acceptors of servers.
+//!
+//! Owns the names of the events. Only `reactor::tell` calls what is declared here, and never from
+//! inside another handler: that is the one rule that makes event order something one can state.
+
+mod acceptor;
+mod event;
+
+pub(crate) use acceptor::{AcceptFn, BoxedAcceptor};
+pub use acceptor::{Acceptor, Dropped};
+pub use event::Event;
+
+use crate::{Address, Error, Socket};
+
+/// What happens on one socket, one method for each of Node's events.
+///
+/// Only [`on_data`](Handler::on_data) has to be written: an empty default for it would lose bytes.
+/// Every method may call anything on its socket, on any other, and on [`Net`](crate::Net); none of
+/// those calls runs a handler before the present one has returned.
+///
+/// All events arrive through [`on_event`](Handler::on_event), whose default hands on to the others.
+/// An adaptor (frames, a tracer, a proxy header) overrides that one method, passes on what it does
+/// not change, and so cannot swallow an event that is added later.
+///
+/// The order of events is Node's: `connection_attempt`, `connect`, `ready`, then `data` any number
+/// of times, `end`; `drain` and `timeout` in between; `finish` once our FIN is sent; `error` at
+/// most once; `close` last, always, exactly once.
+///
+/// ```
+/// use netloop::{Handler, Socket};
+///
+/// struct Shout;
+///
+/// impl Handler for Shout {
+///     fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+///         if !socket.write(&data.to_ascii_uppercase()) {
+///             socket.pause(); // the peer sends faster than it reads
+///         }
+///     }
+///     fn on_drain(&mut self, socket: &mut Socket<'_>) {
+///         socket.resume();
+///     }
+/// }
+/// ```
+///
+/// A handler that panics has its socket destroyed; the panic goes on to whoever called
+/// [`Reactor::run`](crate::Reactor::run). If that one catches it and runs the loop again, all other
+/// sockets go on as if nothing had happened and this one is told `close`.
+///
+/// Node: [`net.Socket` events](https://nodejs.org/api/net.html#class-netsocket).
+#[allow(unused_variables)]
+pub trait Handler {
+    /// Every event, before it is taken apart.
+    fn on_event(&mut self, socket: &mut Socket<'_>, event: Event<'_>) {
+        event.hand_on(self, socket);
+    }
+
+    /// An attempt to connect to `address` begins. Destroying the socket here prevents it.
+    #[doc(alias = "connectionAttempt")]
+    fn on_connection_attempt(&mut self, socket: &mut Socket<'_>, address: &Address) {}
+
+    /// The connection stands. Not told to accepted sockets, which begin with it.
+    fn on_connect(&mut self, socket: &mut Socket<'_>) {}
+
+    /// The socket may be used; in the same turn as, and right after, `connect`.
+    fn on_ready(&mut self, socket: &mut Socket<'_>) {}
+
+    /// Bytes from the peer, in order, never empty. The slice is the loop's own read buffer: what is
+    /// wanted for longer has to be copied.
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]);
+
+    /// The peer ended its side; every byte it sent has been told. Unless half-open sockets are
+    /// allowed, our side is ended when this returns; until then writes are still accepted.
+    fn on_end(&mut self, socket: &mut Socket<'_>) {}
+
+    /// A write answered `false`, and now the queue is empty.
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {}
+
+    /// Our side is ended: every byte is with the kernel and the FIN behind it.
+    fn on_finish(&mut self, socket: &mut Socket<'_>) {}
+
+    /// No byte has moved for as long as [`Socket::set_timeout`] says. The socket stays open: to
+    /// close it is the handler's decision.
+    fn on_timeout(&mut self, socket: &mut Socket<'_>) {}
+
+    /// The connection failed. It is destroyed already; `close` follows. Ignoring it is safe.
+    fn on_error(&mut self, socket: &mut Socket<'_>, error: &Error) {}
+
+    /// The last event. Counters, state and addresses still answer; afterwards the id finds nothing.
+    fn on_close(&mut self, socket: &mut Socket<'_>, had_error: bool) {}
+}
+
+/// A handler made of one function that gets every event.
+///
+/// ```
+/// use netloop::{Event, handler_fn};
+///
+/// let echo = handler_fn(|socket, event| {
+///     if let Event::Data(bytes) = event {
+///         socket.write(bytes);
+///     }
+/// });
+/// # let _: Box<dyn netloop::Handler> = Box::new(echo);
+/// ```
+pub fn handler_fn<F>(function: F) -> HandlerFn<F>
+where
+    F: FnMut(&mut Socket<'_>, Event<'_>),
+{
+    HandlerFn(function)
+}
+
+/// What [`handler_fn`] makes.
+#[derive(Debug, Clone)]
+pub struct HandlerFn<F>(F);
+
+impl<F> Handler for HandlerFn<F>
+where
+    F: FnMut(&mut Socket<'_>, Event<'_>),
+{
+    fn on_event(&mut self, socket: &mut Socket<'_>, event: Event<'_>) {
+        (self.0)(socket, event);
+    }
+
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        (self.0)(socket, Event::Data(data));
+    }
+}
+
+/// A boxed handler is a handler: for acceptors that choose between several.
+impl Handler for Box<dyn Handler> {
+    fn on_event(&mut self, socket: &mut Socket<'_>, event: Event<'_>) {
+        (**self).on_event(socket, event);
+    }
+
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        (**self).on_data(socket, data);
+    }
+}

@@ -1,0 +1,75 @@
+//! Node's `net` as a Rust event loop: one thread, one poller, a slab of connections.
+//!
+//! Everything that a reactor must manage is managed by hand and in the open: write buffers with
+//! drain, pause and resume, half-close, idle-timeout wheels. The order of events is Node's, written
+//! down and tested rule by rule.
+//!
+//! ```no_run
+//! use netloop::{Handler, Reactor, Socket};
+//!
+//! struct Echo;
+//!
+//! impl Handler for Echo {
+//!     fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+//!         if !socket.write(data) {
+//!             socket.pause(); // the peer sends faster than it reads
+//!         }
+//!     }
+//!     fn on_drain(&mut self, socket: &mut Socket<'_>) {
+//!         socket.resume();
+//!     }
+//! }
+//!
+//! fn main() -> netloop::Result<()> {
+//!     let mut reactor = Reactor::new()?;
+//!     let server = reactor.net().listen("127.0.0.1:7000", |_socket| Echo)?;
+//!     println!("listening on {}", server.address().unwrap());
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! - [`Reactor`] is the loop: `run`, `turn`, `stop`, and what a host loop needs to embed it.
+//! - [`Net`] is everything that a handler may reach: `listen`, `connect`, timers, other sockets.
+//! - [`Socket`] and [`Server`] are views that last as long as a call; [`SocketId`] and [`ServerId`]
+//!   are what is kept, and find nothing once their owner is gone.
+//! - [`Handler`] has one method for each of Node's events.
+//!
+//! # The one rule
+//!
+//! **A handler is never called from inside a handler.** Every method of [`Socket`], [`Server`] and
+//! [`Net`] only changes state and leaves notes of what is to be told; only the loop calls handlers.
+//! So a handler may do anything to anyone, itself included.
+//!
+//! # Logging
+//!
+//! By the [`log`](https://docs.rs/log) crate: `error` when the loop cannot go on, `warn` when a peer
+//! was turned away (one line a second of each kind), `debug` for each change in a socket's life,
+//! `trace` for each event. Bytes of a peer are never logged.
+
+#![forbid(unsafe_code)]
+
+#[cfg(not(all(unix, target_pointer_width = "64")))]
+compile_error!(
+    "netloop is for Unix on 64 bit: it polls descriptors, and a poll token holds a 32-bit index \
+     beside a 32-bit generation"
+);
+
+mod address;
+mod connection;
+mod error;
+mod handler;
+mod log_limit;
+mod net;
+mod options;
+mod reactor;
+mod stats;
+mod sys;
+mod time;
+
+pub use address::{Address, Family};
+pub use error::{Error, Result};
+pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
+pub use net::{Net, ReadyState, Server, ServerId, Socket, SocketId, TimerId};
+pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors};
+pub use reactor::Reactor;
+pub use stats::{Stats, Syscalls};

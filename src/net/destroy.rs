@@ -1,0 +1,171 @@
+//! Moving a socket through its lifecycle, and taking it apart at the end.
+//!
+//! Every change of a socket's state passes through [`Net::step`]. Destruction is told apart from
+//! freeing: `destroy` may be called anywhere and at once gives up everything but the slot and the
+//! descriptor, which go at the end of the turn, when `close` was told.
+
+use super::entry::{Flags, SocketEntry};
+use super::ids::{Key, Target};
+use super::notes::Note;
+use super::{Net, idle};
+use crate::Error;
+use crate::connection::{Act, Farewell, Input, Lifecycle, Tell};
+
+impl Net {
+    /// Puts `input` to the table, carries out what it says, and answers with what the loop itself
+    /// has to tell; all else that is to be told has been noted.
+    pub(crate) fn step(&mut self, key: Key, input: Input) -> Tell {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return Tell::Nothing;
+        };
+        let from = entry.lifecycle;
+        let step = from.on(input);
+        if step.next == from {
+            return Tell::Nothing;
+        }
+        entry.lifecycle = step.next;
+        if step.next.write_ended() {
+            entry.flags.insert(Flags::ENDED);
+        }
+        log::debug!("socket {key:?}: {from:?} -> {:?} on {input:?}", step.next);
+        match step.act {
+            Act::Nothing => {}
+            Act::Flush => self.mark_dirty(key),
+            Act::Retire => self.retire(key, from),
+        }
+        match step.tell {
+            Tell::Nothing | Tell::Connect | Tell::End => {}
+            Tell::Finish => {
+                self.flag(key, Flags::FINISHED);
+                self.note(key, Note::Finish);
+            }
+            Tell::Close => self.closing.push_back(Target::Socket(key)),
+        }
+        self.recount(key);
+        step.tell
+    }
+
+    /// `destroy()`: what was gathered is handed to the kernel first, since Node's `write` would
+    /// have done so at once.
+    pub(crate) fn destroy(&mut self, key: Key) {
+        self.send_gathered(key);
+        self.step(key, Input::Destroy);
+    }
+
+    /// `reset_and_destroy()`.
+    pub(crate) fn reset(&mut self, key: Key) {
+        self.send_gathered(key);
+        self.step(key, Input::Reset);
+    }
+
+    /// Destroys the socket with an error, the first of which is the one that is told (R57).
+    pub(crate) fn fail(&mut self, key: Key, error: Error) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.lifecycle.is_destroyed() {
+            return;
+        }
+        log::debug!("socket {key:?}: {error}");
+        entry.cold_mut().error = Some(error);
+        self.step(key, Input::Destroy);
+        self.note(key, Note::Error);
+    }
+
+    /// Gives up all that a destroyed socket does not need to tell `close`.
+    fn retire(&mut self, key: Key, from: Lifecycle) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let never_connected = from.is_connecting();
+        entry.cut_completions(never_connected);
+        entry.queue.clear(&mut self.pool);
+        idle::forget(entry, &mut self.idle);
+        let server = entry.server;
+        if let Some(cold) = &mut entry.cold {
+            cold.held = Vec::new();
+            // Completions of a socket that never connected come after `close` (R44).
+            if !cold.completions.is_empty() && !never_connected {
+                self.note(key, Note::Written);
+            }
+        }
+        // Counted out now, not at `close`; the server's own `close` thereby stands in the list
+        // before that of its last socket (R100).
+        self.leave_server(server);
+    }
+
+    /// A socket whose both sides are through is destroyed once everything noted for it was told.
+    pub(crate) fn settle(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get(key) else {
+            return;
+        };
+        if entry.notes.is_empty() {
+            self.step(key, Input::Settled);
+        }
+    }
+
+    /// Closes the descriptor and frees the slot of a socket whose `close` was told.
+    pub(crate) fn free(&mut self, key: Key) {
+        self.uncount(key);
+        let Some(mut entry) = self.sockets.remove(key) else {
+            return;
+        };
+        if let Some(stream) = entry.stream.take() {
+            match entry.lifecycle {
+                Lifecycle::Destroyed(Farewell::Reset) | Lifecycle::Closed(Farewell::Reset) => {
+                    self.sys.abort(stream);
+                }
+                _ => self.sys.close(stream),
+            }
+            // A descriptor came free: a server may be waiting for it.
+            self.retry_accepts();
+        }
+    }
+
+    /// Keeps the count of sockets that give the loop a reason to go on (R105).
+    pub(crate) fn recount(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let counts = !entry.flags.contains(Flags::UNREF)
+            && entry
+                .lifecycle
+                .keeps_alive(!entry.latch.is_paused(), entry.queue.is_empty());
+        if counts && entry.flags.raise(Flags::COUNTED) {
+            self.alive += 1;
+        } else if !counts && entry.flags.contains(Flags::COUNTED) {
+            entry.flags.remove(Flags::COUNTED);
+            self.alive -= 1;
+        }
+    }
+}
+
+impl Net {
+    /// Takes a socket that is about to vanish out of the count.
+    pub(crate) fn uncount(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && entry.flags.contains(Flags::COUNTED)
+        {
+            entry.flags.remove(Flags::COUNTED);
+            self.alive -= 1;
+        }
+    }
+}
+
+impl SocketEntry {
+    /// Settles what becomes of writes whose bytes the kernel will never get.
+    fn cut_completions(&mut self, never_connected: bool) {
+        let flushed = self.flushed();
+        let Some(cold) = &mut self.cold else { return };
+        let why = match &cold.error {
+            _ if never_connected => Error::socket_closed_before_connection(),
+            Some(error) => error.clone(),
+            None => Error::canceled(),
+        };
+        for completion in &mut cold.completions {
+            if completion.at > flushed && completion.failed.is_none() {
+                completion.failed = Some(why.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What the loop keeps for one socket: two cache lines that a message touches, the rest apart.
+//!
+//! Only layout lives here. What the fields mean together is decided in `connection`, and what is
+//! done about it in the files of this room that are named after the deed.
+
+use super::ids::Key;
+use super::notes::Notes;
+use super::slots::Tenant;
+use crate::connection::{Latch, Lifecycle, WriteQueue};
+use crate::options::SocketOptions;
+use crate::sys::Stream;
+use crate::time::EntryId;
+use crate::{Error, Handler, Net, Result};
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+
+/// Runs once the bytes of a write are with the kernel, or with the reason why they never will be.
+pub(crate) type OnWritten = Box<dyn FnOnce(&mut Net, Result<()>)>;
+
+/// One socket. With its entry in the idle wheel at most 128 bytes.
+pub(crate) struct SocketEntry {
+    /// Taken out while it runs; `None` besides only between accept and announcement.
+    pub(crate) handler: Option<Box<dyn Handler>>,
+    pub(crate) cold: Option<Box<Cold>>,
+    pub(crate) queue: WriteQueue,
+    pub(crate) bytes_read: u64,
+    /// Accepted from the user, whether with the kernel yet or not (R52).
+    pub(crate) bytes_written: u64,
+    /// The tick in which a byte last moved: what idle timeouts count from.
+    pub(crate) active: u64,
+    /// The accepting server; generation 0 for a socket that connects.
+    pub(crate) server: Key,
+    pub(crate) peer: Peer,
+    /// `None` before the connect begins.
+    pub(crate) stream: Option<Stream>,
+    pub(crate) generation: u32,
+    /// 0: no idle timeout.
+    pub(crate) idle_ms: u32,
+    pub(crate) idle_entry: Option<EntryId>,
+    pub(crate) high_water_mark: u32,
+    pub(crate) latch: Latch,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) flags: Flags,
+    pub(crate) notes: Notes,
+}
+
+/// What few sockets have, or what a message does not touch.
+pub(crate) struct Cold {
+    /// A peer whose address does not fit into the entry.
+    pub(crate) peer: Option<SocketAddr>,
+    /// Given back by `unread`, told again before anything newer.
+    pub(crate) held: Vec<u8>,
+    pub(crate) completions: VecDeque<Completion>,
+    pub(crate) error: Option<Error>,
+    /// How many `uncork` calls are still to come.
+    pub(crate) corked: u32,
+    /// More than so many bytes queued, and the next write destroys the socket.
+    pub(crate) write_cap: usize,
+    /// What to connect to, until the attempt begins.
+    pub(crate) connect: Option<Connecting>,
+    /// Where the attempt went to.
+    pub(crate) dialled: Option<SocketAddr>,
+}
+
+/// A connect that has not begun.
+pub(crate) struct Connecting {
+    pub(crate) address: SocketAddr,
+    pub(crate) options: SocketOptions,
+}
+
+/// A write whose end somebody waits for.
+pub(crate) struct Completion {
+    /// Due when so many bytes in all are with the kernel.
+    pub(crate) at: u64,
+    /// Why the bytes will never be with the kernel; due at once.
+    pub(crate) failed: Option<Error>,
+    pub(crate) run: OnWritten,
+}
+
+/// The default of [`Cold::write_cap`], for sockets that have no cold part.
+pub(crate) const WRITE_CAP: usize = crate::options::DEFAULT_WRITE_CAP;
+
+impl Default for Cold {
+    fn default() -> Cold {
+        Cold {
+            peer: None,
+            held: Vec::new(),
+            completions: VecDeque::new(),
+            error: None,
+            corked: 0,
+            write_cap: WRITE_CAP,
+            connect: None,
+            dialled: None,
+        }
+    }
+}
+
+/// Where the peer is. Addresses of IPv4, mapped ones too, stand in the entry itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Peer {
+    Unknown,
+    V4([u8; 4], u16),
+    MappedV4([u8; 4], u16),
+    /// In [`Cold::peer`].
+    Cold,
+}
+
+impl SocketEntry {
+    pub(crate) fn new(
+        key: Key,
+        lifecycle: Lifecycle,
+        latch: Latch,
+        options: &SocketOptions,
+    ) -> Self {
+        let mut entry = SocketEntry {
+            handler: None,
+            cold: None,
+            queue: WriteQueue::default(),
+            bytes_read: 0,
+            bytes_written: 0,
+            active: 0,
+            server: NO_SERVER,
+            peer: Peer::Unknown,
+            stream: None,
+            generation: key.generation,
+            idle_ms: 0,
+            idle_entry: None,
+            high_water_mark: options.high_water_mark,
+            latch,
+            lifecycle,
+            flags: Flags::default(),
+            notes: Notes::default(),
+        };
+        if options.allow_half_open {
+            entry.flags.insert(Flags::HALF_OPEN);
+        }
+        let cap = options.write_cap.unwrap_or(usize::MAX);
+        if cap != WRITE_CAP {
+            entry.cold_mut().write_cap = cap;
+        }
+        entry
+    }
+
+    /// `close` was told: the id finds nothing any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.lifecycle, Lifecycle::Closed(_))
+    }
+
+    pub(crate) fn cold_mut(&mut self) -> &mut Cold {
+        self.cold.get_or_insert_with(Box::default)
+    }
+
+    /// What a setter remembers a value in before the attempt has begun.
+    pub(crate) fn connecting_mut(&mut self) -> Option<&mut Connecting> {
+        self.cold.as_mut()?.connect.as_mut()
+    }
+
+    pub(crate) fn allows_half_open(&self) -> bool {
+        self.flags.contains(Flags::HALF_OPEN)
+    }
+
+    /// Bytes that are with the kernel, of all that were accepted.
+    pub(crate) fn flushed(&self) -> u64 {
+        self.bytes_written - self.queue.len() as u64
+    }
+
+    pub(crate) fn write_cap(&self) -> usize {
+        self.cold.as_ref().map_or(WRITE_CAP, |cold| cold.write_cap)
+    }
+
+    pub(crate) fn error(&self) -> Option<&Error> {
+        self.cold.as_ref()?.error.as_ref()
+    }
+
+    pub(crate) fn has_held(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| !cold.held.is_empty())
+    }
+
+    /// Corked bytes stay, unless the socket is ending: `end` uncorks (R51).
+    pub(crate) fn is_corked(&self) -> bool {
+        self.flags.contains(Flags::CORKED) && !self.lifecycle.wants_fin()
+    }
+
+    /// The kernel would be asked to take bytes now.
+    pub(crate) fn may_send(&self) -> bool {
+        self.lifecycle.is_sending() && self.latch.is_writable() && !self.is_corked()
+    }
+
+    /// A read would be made now.
+    pub(crate) fn may_read(&self) -> bool {
+        self.lifecycle.is_reading() && self.latch.may_read()
+    }
+
+    pub(crate) fn set_peer(&mut self, address: SocketAddr) {
+        self.peer = match address {
+            SocketAddr::V4(v4) => Peer::V4(v4.ip().octets(), v4.port()),
+            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
+                Some(v4) if v6.flowinfo() == 0 && v6.scope_id() == 0 => {
+                    Peer::MappedV4(v4.octets(), v6.port())
+                }
+                _ => {
+                    self.cold_mut().peer = Some(address);
+                    Peer::Cold
+                }
+            },
+        };
+    }
+
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self.peer {
+            Peer::Unknown => None,
+            Peer::V4(ip, port) => Some((Ipv4Addr::from(ip), port).into()),
+            Peer::MappedV4(ip, port) => Some((Ipv4Addr::from(ip).to_ipv6_mapped(), port).into()),
+            Peer::Cold => self.cold.as_ref()?.peer,
+        }
+    }
+}
+
+/// The server of sockets that have none.
+pub(crate) const NO_SERVER: Key = Key {
+    index: 0,
+    generation: 0,
+};
+
+impl Tenant for SocketEntry {
+    fn generation(&self) -> u32 {
+        self.generation
+    }
+}
+
+/// Facts about a socket that are true or not, whatever its lifecycle.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Flags(u16);
+
+impl Flags {
+    /// Stands in the ready queue.
+    pub(crate) const IN_READY: Flags = Flags(1);
+    /// Stands in the queue of notes.
+    pub(crate) const IN_NOTES: Flags = Flags(1 << 1);
+    /// Written to, and not flushed since.
+    pub(crate) const DIRTY: Flags = Flags(1 << 2);
+    /// A write answered `false` and `drain` has not been noted since.
+    pub(crate) const NEED_DRAIN: Flags = Flags(1 << 3);
+    /// The option of that name.
+    pub(crate) const HALF_OPEN: Flags = Flags(1 << 4);
+    /// `unref` was called.
+    pub(crate) const UNREF: Flags = Flags(1 << 5);
+    /// Counted among those that keep the loop alive.
+    pub(crate) const COUNTED: Flags = Flags(1 << 6);
+    /// The idle timeout was told and no byte has moved since: the wheel has no entry (R68).
+    pub(crate) const IDLE_TOLD: Flags = Flags(1 << 7);
+    /// `cork` calls outnumber `uncork` calls.
+    pub(crate) const CORKED: Flags = Flags(1 << 8);
+    /// TCP_NODELAY is set.
+    pub(crate) const NO_DELAY: Flags = Flags(1 << 9);
+    /// `end` was told; stays true after destruction.
+    pub(crate) const END_TOLD: Flags = Flags(1 << 10);
+    /// `end()` was called; stays true after destruction.
+    pub(crate) const ENDED: Flags = Flags(1 << 11);
+    /// Our FIN was sent behind the last byte; stays true after destruction.
+    pub(crate) const FINISHED: Flags = Flags(1 << 12);
+
+    pub(crate) fn contains(self, flag: Flags) -> bool {
+        self.0 & flag.0 != 0
+    }
+
+    pub(crate) fn insert(&mut self, flag: Flags) {
+        self.0 |= flag.0;
+    }
+
+    pub(crate) fn remove(&mut self, flag: Flags) {
+        self.0 &= !flag.0;
+    }
+
+    /// Inserts `flag`; true if it was not there.
+    pub(crate) fn raise(&mut self, flag: Flags) -> bool {
+        let new = !self.contains(flag);
+        self.insert(flag);
+        new
+    }
+}

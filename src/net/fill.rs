@@ -1,0 +1,97 @@
+//! `fill`: from the kernel towards a socket's handler.
+//!
+//! The one place that reads. It answers with bytes, the end, an error, or that there is nothing to
+//! do: a layer that transforms bytes on their way would stand here.
+
+use super::ids::Key;
+use super::{Net, idle};
+use crate::Error;
+use std::io;
+
+/// What a read brought.
+pub(crate) enum Filled {
+    /// So many bytes at the start of the buffer.
+    Data(usize),
+    /// The peer's FIN; everything before it has been told.
+    End,
+    /// The connection failed.
+    Failed(Error),
+    /// Nothing now: paused, not readable, or not a state that reads.
+    Dry,
+}
+
+impl Net {
+    /// Reads once, if the socket may read and the kernel is thought to have something.
+    pub(crate) fn fill(&mut self, key: Key, buffer: &mut [u8]) -> Filled {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return Filled::Dry;
+        };
+        // An empty buffer would make every read look like the end (C13).
+        if !entry.may_read() || buffer.is_empty() {
+            return Filled::Dry;
+        }
+        let Some(stream) = &mut entry.stream else {
+            return Filled::Dry;
+        };
+        match self.sys.read(stream, buffer) {
+            Ok(0) => Filled::End,
+            Ok(bytes) => {
+                entry.bytes_read += bytes as u64;
+                idle::touch(entry, key, self.tick, &mut self.idle);
+                if bytes < buffer.len() {
+                    entry.latch.short_read();
+                }
+                Filled::Data(bytes)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                entry.latch.blocked_read();
+                Filled::Dry
+            }
+            Err(error) => Filled::Failed(Error::io("read", error)),
+        }
+    }
+
+    /// Asks a socket that no longer reads why the kernel reported an error on it: a peer that
+    /// resets after its FIN would otherwise go unnoticed.
+    pub(crate) fn probe(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let lifecycle = entry.lifecycle;
+        if !entry.latch.has_error() || lifecycle.is_reading() || !lifecycle.is_sending() {
+            return;
+        }
+        entry.latch.error_seen();
+        let Some(stream) = &mut entry.stream else {
+            return;
+        };
+        let outcome = self.sys.read(stream, &mut [0; 1]);
+        if let Err(error) = outcome
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            self.fail(key, Error::io("read", error));
+        }
+    }
+
+    /// `unread()`: what the next handler should see first.
+    pub(crate) fn unread(&mut self, key: Key, bytes: &[u8]) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if bytes.is_empty() || !entry.lifecycle.is_reading() {
+            return;
+        }
+        let held = &mut entry.cold_mut().held;
+        held.splice(..0, bytes.iter().copied());
+        self.mark_ready(key);
+    }
+
+    /// Takes what was given back by `unread`, unless the socket is paused.
+    pub(crate) fn take_held(&mut self, key: Key) -> Option<Vec<u8>> {
+        let entry = self.sockets.get_mut(key)?;
+        if entry.latch.is_paused() || !entry.lifecycle.is_reading() || !entry.has_held() {
+            return None;
+        }
+        Some(std::mem::take(&mut entry.cold_mut().held))
+    }
+}

@@ -1,0 +1,46 @@
+//! What one turn may do before it lets others have theirs.
+//!
+//! One private runtime value, so that tests and simulations can make every bound tiny.
+
+/// Budgets and capacities of a reactor.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of the one read buffer: the longest chunk that `data` gets (R19).
+    pub(crate) read_buffer_bytes: usize,
+    /// Reads of one socket in a turn.
+    pub(crate) reads: usize,
+    /// Bytes read from one socket in a turn.
+    pub(crate) read_bytes: usize,
+    /// Bytes written from one socket's queue before others get their turn.
+    pub(crate) write_bytes: usize,
+    /// Accepts of one server in a turn.
+    pub(crate) accepts: usize,
+    /// User timers run in a turn.
+    pub(crate) timers: usize,
+    /// Idle entries of the wheel looked at in a turn.
+    pub(crate) idle_timeouts: usize,
+    /// A write of at least so many bytes to an empty queue goes to the kernel from the caller's
+    /// slice; a shorter one is gathered until the handler returns.
+    pub(crate) direct_write_bytes: usize,
+    /// Polls with a full batch after which idle timeouts are looked at all the same.
+    pub(crate) full_batches: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            read_buffer_bytes: 64 * 1024,
+            reads: 16,
+            read_bytes: 256 * 1024,
+            write_bytes: 256 * 1024,
+            accepts: 16,
+            timers: 1024,
+            idle_timeouts: 4096,
+            direct_write_bytes: 4 * 1024,
+            full_batches: 16,
+        }
+    }
+}
+
+/// Events taken from the kernel in one poll.
+pub(crate) const EVENT_CAPACITY: usize = 1024;

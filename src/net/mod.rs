@@ -1,0 +1,258 @@
+//! Everything that a handler may reach, and everything that the loop works on.
+//!
+//! Owns the slabs of sockets and servers, the timers, the work lists and `sys`. Its methods change
+//! state and leave notes; none of them calls a handler, an acceptor or a closure of the user's.
+//! Only `reactor` does that.
+//!
+//! Each file is named after a deed: `listen`, `connect`, `fill` (from the kernel), `write` and
+//! `drain` (to the kernel), `idle`, `timers`, `destroy`. `socket` and `server` are the views that
+//! users hold; `entry` and `server_entry` are what stands in the slabs.
+
+mod connect;
+mod destroy;
+mod drain;
+mod entry;
+mod fill;
+mod idle;
+mod ids;
+mod limits;
+mod listen;
+mod notes;
+mod server;
+mod server_entry;
+mod slots;
+mod socket;
+mod timers;
+mod write;
+
+pub(crate) use entry::Flags;
+pub(crate) use fill::Filled;
+pub(crate) use idle::Idle;
+pub(crate) use ids::{Key, Target};
+pub use ids::{ServerId, SocketId, TimerId};
+pub(crate) use limits::{EVENT_CAPACITY, Limits};
+pub(crate) use listen::{Accepted, ServerNote};
+pub(crate) use notes::{Note, Notes};
+pub use server::Server;
+pub use socket::{ReadyState, Socket};
+pub(crate) use timers::{Due, Every};
+
+use crate::connection::QueuePool;
+use crate::log_limit::LogLimit;
+use crate::stats::{Counters, Stats};
+use crate::sys::Sys;
+use crate::time::Wheel;
+use entry::SocketEntry;
+use server_entry::ServerEntry;
+use slots::Slots;
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+use timers::Timers;
+
+const NANOS_PER_TICK: u64 = 1_000_000;
+
+/// The loop's sockets, servers and timers: what a handler may reach besides its own socket.
+///
+/// [`Reactor::net`](crate::Reactor::net) and [`Socket::net`] lend it; timers get it as their
+/// argument. Nothing that is called on it runs a handler before the present one has returned.
+pub struct Net {
+    pub(crate) sys: Sys,
+    pub(crate) sockets: Slots<SocketEntry>,
+    pub(crate) servers: Slots<ServerEntry>,
+    pub(crate) timers: Timers,
+    idle: Wheel,
+    pool: QueuePool,
+
+    // Work lists. Each is popped one entry at a time from where it lives: a panic in a handler or a
+    // `stop` must not lose the rest.
+    /// What the kernel reported, or a budget left undone.
+    pub(crate) ready: VecDeque<Target>,
+    /// What is to be told outside of any call.
+    pub(crate) notes: VecDeque<Target>,
+    /// Sockets written to while another one was served.
+    pub(crate) dirty: VecDeque<Key>,
+    /// What `close` is still to be told to, in the order of destruction.
+    pub(crate) closing: VecDeque<Target>,
+    /// What `close` was told to: freed at the end of the turn.
+    pub(crate) freed: VecDeque<Target>,
+    /// Servers that wait for a descriptor, and when they try by themselves.
+    starved: VecDeque<Key>,
+    pub(crate) retry_accepts_at: Option<u64>,
+
+    /// The socket whose handler runs.
+    pub(crate) serving: Option<Key>,
+    /// Nanoseconds since the reactor was made, as of the last look at the clock.
+    pub(crate) now: u64,
+    /// `now` in whole ticks.
+    pub(crate) tick: u64,
+    /// How many sockets, servers and timers keep the loop going.
+    alive: usize,
+    stopping: bool,
+    pub(crate) limits: Limits,
+    pub(crate) counters: Counters,
+    log_limit: LogLimit,
+    reactor: u32,
+}
+
+impl Net {
+    pub(crate) fn new(sys: Sys, limits: Limits) -> Net {
+        Net {
+            sys,
+            sockets: Slots::new(),
+            servers: Slots::new(),
+            timers: Timers::new(),
+            idle: Wheel::new(0),
+            pool: QueuePool::new(),
+            ready: VecDeque::new(),
+            notes: VecDeque::new(),
+            dirty: VecDeque::new(),
+            closing: VecDeque::new(),
+            freed: VecDeque::new(),
+            starved: VecDeque::new(),
+            retry_accepts_at: None,
+            serving: None,
+            now: 0,
+            tick: 0,
+            alive: 0,
+            stopping: false,
+            limits,
+            counters: Counters::default(),
+            log_limit: LogLimit::default(),
+            reactor: ids::next_reactor(),
+        }
+    }
+
+    /// The socket that `id` names: the one being served too. `None` once its `close` was told.
+    pub fn socket(&mut self, id: SocketId) -> Option<Socket<'_>> {
+        let entry = self.sockets.get(id.key)?;
+        if id.reactor != self.reactor || entry.is_closed() {
+            return None;
+        }
+        Some(Socket::new(self, id.key))
+    }
+
+    /// The server that `id` names. `None` once its `close` was told.
+    pub fn server(&mut self, id: ServerId) -> Option<Server<'_>> {
+        self.servers.get(id.key)?;
+        (id.reactor == self.reactor).then(|| Server::new(self, id.key))
+    }
+
+    /// The time since the reactor was made, as of the start of this turn: the same for everything
+    /// that happens in it, and never more than a turn old.
+    pub fn now(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// What the reactor has done so far.
+    pub fn stats(&self) -> Stats {
+        let counters = self.counters;
+        Stats {
+            turns: counters.turns,
+            events: counters.events,
+            stale_events: counters.stale_events,
+            sockets: self.sockets.len(),
+            servers: self.servers.len(),
+            accepted: counters.accepted,
+            connecting: counters.connecting,
+            dropped: counters.dropped,
+            starved: counters.starved,
+            shed: counters.shed,
+            syscalls: self.sys.calls.into(),
+        }
+    }
+
+    /// Lets [`Reactor::run`](crate::Reactor::run) return at the end of this turn. Nothing is closed
+    /// and nothing is lost: a later `run` goes on where this one stopped.
+    pub fn stop(&mut self) {
+        self.stopping = true;
+    }
+
+    /// Whether `stop` was called since it was last asked.
+    pub(crate) fn take_stop(&mut self) -> bool {
+        std::mem::take(&mut self.stopping)
+    }
+
+    /// Looks at the clock. Time never goes back, whatever the clock says.
+    pub(crate) fn read_clock(&mut self) {
+        self.now = self.sys.now().max(self.now);
+        self.tick = self.now / NANOS_PER_TICK;
+    }
+
+    /// Something is to be done without sleeping first.
+    pub(crate) fn has_work(&self) -> bool {
+        !(self.ready.is_empty()
+            && self.notes.is_empty()
+            && self.dirty.is_empty()
+            && self.closing.is_empty()
+            && self.freed.is_empty()
+            && self.timers.immediates() == 0)
+    }
+
+    /// Something keeps the loop going (R105).
+    pub(crate) fn is_alive(&self) -> bool {
+        // What is ready belongs to something that is counted, or that was told not to count.
+        self.alive > 0
+            || !self.notes.is_empty()
+            || !self.closing.is_empty()
+            || self.timers.immediates() > 0
+    }
+
+    /// How long the loop may sleep from `now` on; `None`: until something happens.
+    pub(crate) fn sleep_from(&self, now: u64) -> Option<Duration> {
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let ticks = [self.timers.next_wake(), self.idle.next_wake()];
+        let wakes = ticks
+            .into_iter()
+            .flatten()
+            .map(|tick| tick.saturating_mul(NANOS_PER_TICK));
+        let next = wakes.chain(self.retry_accepts_at).min()?;
+        Some(Duration::from_nanos(next.saturating_sub(now)))
+    }
+
+    /// Puts a socket into the ready queue, unless it stands there.
+    pub(crate) fn mark_ready(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && entry.flags.raise(Flags::IN_READY)
+        {
+            self.ready.push_back(Target::Socket(key));
+        }
+    }
+
+    /// Notes something to be told to a socket.
+    pub(crate) fn note(&mut self, key: Key, note: Note) {
+        if let Some(entry) = self.sockets.get_mut(key) {
+            entry.notes.insert(note);
+            if entry.flags.raise(Flags::IN_NOTES) {
+                self.notes.push_back(Target::Socket(key));
+            }
+        }
+    }
+
+    /// Puts a socket back into the queue of notes if something is left to tell.
+    pub(crate) fn renote(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && !entry.notes.is_empty()
+            && entry.flags.raise(Flags::IN_NOTES)
+        {
+            self.notes.push_back(Target::Socket(key));
+        }
+    }
+
+    fn flag(&mut self, key: Key, flag: Flags) {
+        if let Some(entry) = self.sockets.get_mut(key) {
+            entry.flags.insert(flag);
+        }
+    }
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("sockets", &self.sockets.len())
+            .field("servers", &self.servers.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,582 @@
+//! The view of one socket that a handler works with.
+//!
+//! An id and a borrow of `Net`: every method looks its socket up and changes state. What each of
+//! them does stands in the files named after the deed.
+
+use super::Net;
+use super::entry::{Flags, SocketEntry};
+use super::ids::{Key, ServerId, SocketId};
+use super::write::Piece;
+use crate::connection::{Input, Lifecycle};
+use crate::options::keep_alive_delay;
+use crate::{Address, Error, Family, Handler, Result};
+use bytes::Bytes;
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// One socket, for as long as a call lasts.
+///
+/// What is kept is its [`id`](Socket::id); [`Net::socket`] makes a view of it again, or says that
+/// the socket is gone. Take the id into a local before calling [`net`](Socket::net).
+///
+/// No method calls a handler: what they lead to is told after the present handler has returned. On
+/// a socket that is destroyed they do nothing, and say so where they can.
+///
+/// Node: [`net.Socket`](https://nodejs.org/api/net.html#class-netsocket).
+pub struct Socket<'net> {
+    net: &'net mut Net,
+    key: Key,
+}
+
+/// Where a socket stands, in Node's words.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+#[non_exhaustive]
+pub enum ReadyState {
+    /// Connecting.
+    Opening,
+    /// Both sides are open.
+    Open,
+    /// Our side was ended; the peer may still send.
+    ReadOnly,
+    /// The peer ended its side; we may still send.
+    WriteOnly,
+    /// Neither side is open.
+    Closed,
+}
+
+impl fmt::Display for ReadyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ReadyState::Opening => "opening",
+            ReadyState::Open => "open",
+            ReadyState::ReadOnly => "readOnly",
+            ReadyState::WriteOnly => "writeOnly",
+            ReadyState::Closed => "closed",
+        })
+    }
+}
+
+impl<'net> Socket<'net> {
+    pub(crate) fn new(net: &'net mut Net, key: Key) -> Socket<'net> {
+        Socket { net, key }
+    }
+
+    /// The name to keep.
+    pub fn id(&self) -> SocketId {
+        SocketId {
+            key: self.key,
+            reactor: self.net.reactor,
+        }
+    }
+
+    /// Everything else that a handler may reach, this socket included.
+    pub fn net(&mut self) -> &mut Net {
+        self.net
+    }
+
+    fn entry(&self) -> Option<&SocketEntry> {
+        self.net.sockets.get(self.key)
+    }
+
+    fn entry_mut(&mut self) -> Option<&mut SocketEntry> {
+        self.net.sockets.get_mut(self.key)
+    }
+
+    fn flag(&self, flag: Flags) -> bool {
+        self.entry().is_some_and(|entry| entry.flags.contains(flag))
+    }
+
+    fn state(&self) -> Option<Lifecycle> {
+        self.entry().map(|entry| entry.lifecycle)
+    }
+}
+
+/// Writing.
+impl Socket<'_> {
+    /// Sends a copy of `data`; answers whether more is welcome.
+    ///
+    /// `true`: go on. `false`: the queue has reached the high-water mark and the kernel takes no
+    /// more for now; wait for `drain`. Nothing is lost either way. A few KiB and more go to the
+    /// kernel at once; small writes gather and leave in one call when the handler returns.
+    ///
+    /// A handler that goes on although the answer was `false` is stopped at the write cap: a write
+    /// that finds more than that queued destroys the socket with `ENOBUFS`. One single large write
+    /// is never refused.
+    ///
+    /// After [`end`](Socket::end) it answers `false` and the socket is destroyed with
+    /// `ERR_STREAM_WRITE_AFTER_END`, or with `EPIPE` if the peer has ended too; after
+    /// [`destroy`](Socket::destroy) it answers `false` and that is all.
+    ///
+    /// Node: [`socket.write`](https://nodejs.org/api/net.html#socketwritedata-encoding-callback).
+    pub fn write(&mut self, data: &[u8]) -> bool {
+        self.net.write(self.key, Piece::Borrowed(data), None)
+    }
+
+    /// As [`write`](Socket::write), sharing `data` where it has to wait: one buffer sent to ten
+    /// thousand sockets is one buffer.
+    #[doc(alias = "write")]
+    pub fn write_bytes(&mut self, data: Bytes) -> bool {
+        self.net.write(self.key, Piece::Shared(data), None)
+    }
+
+    /// As [`write`](Socket::write), and calls `then` exactly once, later: with `Ok` when the bytes
+    /// are with the kernel, else with the reason why they never will be.
+    ///
+    /// Calls come in the order of the writes, before the `error` that they share a cause with.
+    ///
+    /// Node: the callback of `socket.write`.
+    #[doc(alias = "write")]
+    pub fn write_then(
+        &mut self,
+        data: &[u8],
+        then: impl FnOnce(&mut Net, Result<()>) + 'static,
+    ) -> bool {
+        let then = Some(Box::new(then) as _);
+        self.net.write(self.key, Piece::Borrowed(data), then)
+    }
+
+    /// Ends our side: what is queued is sent, the FIN behind it, then `finish` is told. The peer
+    /// may still send; the socket closes when it has ended too.
+    ///
+    /// While connecting it is remembered. Calling it again does nothing.
+    ///
+    /// Node: [`socket.end`](https://nodejs.org/api/net.html#socketenddata-encoding-callback).
+    pub fn end(&mut self) {
+        if let Some(entry) = self.entry_mut()
+            && let Some(cold) = &mut entry.cold
+            && !entry.lifecycle.is_destroyed()
+        {
+            // Ending uncorks, however often it was corked (R51).
+            cold.corked = 0;
+            entry.flags.remove(Flags::CORKED);
+        }
+        self.net.step(self.key, Input::End);
+    }
+
+    /// [`write`](Socket::write), then [`end`](Socket::end).
+    #[doc(alias = "end")]
+    pub fn end_with(&mut self, data: &[u8]) {
+        self.write(data);
+        self.end();
+    }
+
+    /// Holds writes back until as many [`uncork`](Socket::uncork) calls have followed, or
+    /// [`end`](Socket::end): then they leave in one call.
+    ///
+    /// Node: [`writable.cork`](https://nodejs.org/api/stream.html#writablecork).
+    pub fn cork(&mut self) {
+        if let Some(entry) = self.entry_mut()
+            && !entry.lifecycle.is_destroyed()
+            && !entry.lifecycle.write_ended()
+        {
+            entry.cold_mut().corked += 1;
+            entry.flags.insert(Flags::CORKED);
+        }
+    }
+
+    /// Takes one [`cork`](Socket::cork) back. One too many does nothing.
+    ///
+    /// Node: [`writable.uncork`](https://nodejs.org/api/stream.html#writableuncork).
+    pub fn uncork(&mut self) {
+        let key = self.key;
+        let Some(entry) = self.entry_mut() else {
+            return;
+        };
+        let Some(cold) = &mut entry.cold else {
+            return;
+        };
+        cold.corked = cold.corked.saturating_sub(1);
+        if cold.corked == 0 && entry.flags.contains(Flags::CORKED) {
+            entry.flags.remove(Flags::CORKED);
+            self.net.mark_dirty(key);
+        }
+    }
+
+    /// Bytes accepted by `write` that the kernel has not taken yet: Node's `writableLength`.
+    #[doc(alias = "writableLength")]
+    #[doc(alias = "bufferSize")]
+    pub fn buffer_size(&self) -> usize {
+        self.entry().map_or(0, |entry| entry.queue.len())
+    }
+
+    /// A write answered `false`, and `drain` is still to come.
+    #[doc(alias = "writableNeedDrain")]
+    pub fn writable_need_drain(&self) -> bool {
+        self.flag(Flags::NEED_DRAIN) && !self.destroyed()
+    }
+
+    /// The mark, in bytes, at which `write` begins to answer `false`. 65,536 unless the options
+    /// said otherwise.
+    #[doc(alias = "writableHighWaterMark")]
+    pub fn writable_high_water_mark(&self) -> usize {
+        self.entry()
+            .map_or(0, |entry| entry.high_water_mark as usize)
+    }
+}
+
+/// Reading.
+impl Socket<'_> {
+    /// Stops reading: nothing more is told of what the peer does, neither data nor its end nor its
+    /// reset, and nothing is lost. The kernel's buffers fill up, and then the peer has to wait.
+    ///
+    /// Node: [`socket.pause`](https://nodejs.org/api/net.html#socketpause). Node reads on until its
+    /// buffer is full, and tells `end` and resets to some paused sockets; here one rule holds.
+    pub fn pause(&mut self) {
+        if let Some(entry) = self.entry_mut() {
+            entry.latch.set_paused(true);
+        }
+        self.net.recount(self.key);
+    }
+
+    /// Reads again. Whatever waits is told later, never inside this call, with data before an end
+    /// or a reset.
+    ///
+    /// Node: [`socket.resume`](https://nodejs.org/api/net.html#socketresume).
+    pub fn resume(&mut self) {
+        self.net.resume(self.key);
+    }
+
+    /// Whether [`pause`](Socket::pause) holds.
+    #[doc(alias = "isPaused")]
+    pub fn is_paused(&self) -> bool {
+        self.entry().is_some_and(|entry| entry.latch.is_paused())
+    }
+
+    /// Gives back bytes that the next handler should see: they are told as data again, before
+    /// anything newer, at most once a turn, and `end` waits for them.
+    ///
+    /// For handing a connection on with [`set_handler`](Socket::set_handler). Once `end` was told
+    /// it does nothing.
+    ///
+    /// Node: [`readable.unshift`](https://nodejs.org/api/stream.html#readableunshiftchunk-encoding).
+    #[doc(alias = "unshift")]
+    pub fn unread(&mut self, bytes: &[u8]) {
+        self.net.unread(self.key, bytes);
+    }
+
+    /// Lets `handler` have all further events. The present one, if it is running, finishes first
+    /// and is then dropped.
+    #[doc(alias = "on")]
+    pub fn set_handler(&mut self, handler: impl Handler + 'static) {
+        if let Some(entry) = self.entry_mut() {
+            entry.handler = Some(Box::new(handler));
+        }
+    }
+}
+
+/// Closing.
+impl Socket<'_> {
+    /// Closes the socket without waiting: what the kernel has not taken is dropped, nothing more is
+    /// told but `close`, and the peer sees a reset if it had sent what was not read.
+    ///
+    /// Node: [`socket.destroy`](https://nodejs.org/api/net.html#socketdestroyerror).
+    pub fn destroy(&mut self) {
+        self.net.destroy(self.key);
+    }
+
+    /// [`destroy`](Socket::destroy) with a reason: `on_error` gets it, then `on_close` with
+    /// `had_error`. On a socket that is destroyed it does nothing.
+    #[doc(alias = "destroy")]
+    pub fn destroy_with(&mut self, error: impl Into<Error>) {
+        self.net.send_gathered(self.key);
+        self.net.fail(self.key, error.into());
+    }
+
+    /// [`end`](Socket::end), and destroys the socket at `finish` without waiting for the peer.
+    ///
+    /// Node: [`socket.destroySoon`](https://nodejs.org/api/net.html#socketdestroysoon).
+    #[doc(alias = "destroySoon")]
+    pub fn destroy_soon(&mut self) {
+        self.net.step(self.key, Input::DestroySoon);
+    }
+
+    /// Closes the socket with a reset: the peer gets `ECONNRESET`. While connecting it waits for
+    /// `connect`.
+    ///
+    /// Node: [`socket.resetAndDestroy`](https://nodejs.org/api/net.html#socketresetanddestroy).
+    #[doc(alias = "resetAndDestroy")]
+    pub fn reset_and_destroy(&mut self) {
+        self.net.reset(self.key);
+    }
+}
+
+/// Settings.
+impl Socket<'_> {
+    /// Tells `timeout` after `idle` without a byte read or written; the socket stays open.
+    ///
+    /// Counted from the turn in which the last byte moved, never early, late by at most a
+    /// millisecond and a turn, and told once until a byte moves again. `Duration::ZERO` turns it
+    /// off; more than 2^31 - 1 ms is cut to that. On a destroyed socket it does nothing.
+    ///
+    /// Node: [`socket.setTimeout`](https://nodejs.org/api/net.html#socketsettimeouttimeout-callback).
+    #[doc(alias = "setTimeout")]
+    pub fn set_timeout(&mut self, idle: Duration) {
+        self.net.set_idle_timeout(self.key, idle);
+    }
+
+    /// The idle timeout; `None` if there is none.
+    pub fn timeout(&self) -> Option<Duration> {
+        let millis = self.entry()?.idle_ms;
+        (millis > 0).then(|| Duration::from_millis(millis.into()))
+    }
+
+    /// Sends small writes at once instead of waiting for more to go with them (`TCP_NODELAY`).
+    /// Remembered while connecting.
+    ///
+    /// Node: [`socket.setNoDelay`](https://nodejs.org/api/net.html#socketsetnodelaynodelay).
+    #[doc(alias = "setNoDelay")]
+    pub fn set_no_delay(&mut self, no_delay: bool) {
+        self.net.set_no_delay(self.key, no_delay);
+    }
+
+    /// Probes a silent peer, for the first time after `initial_delay` (whole seconds, rounded down;
+    /// zero leaves the system's). Remembered while connecting.
+    ///
+    /// Node: [`socket.setKeepAlive`](https://nodejs.org/api/net.html#socketsetkeepaliveenable-initialdelay).
+    #[doc(alias = "setKeepAlive")]
+    pub fn set_keep_alive(&mut self, enable: bool, initial_delay: Duration) {
+        self.net.set_keep_alive(self.key, enable, initial_delay);
+    }
+
+    /// Lets the loop end although this socket is open.
+    ///
+    /// Node: [`socket.unref`](https://nodejs.org/api/net.html#socketunref).
+    pub fn unref(&mut self) {
+        if let Some(entry) = self.entry_mut() {
+            entry.flags.insert(Flags::UNREF);
+        }
+        self.net.recount(self.key);
+    }
+
+    /// Takes [`unref`](Socket::unref) back. Node: `socket.ref`, a word that Rust has taken.
+    pub fn r#ref(&mut self) {
+        if let Some(entry) = self.entry_mut() {
+            entry.flags.remove(Flags::UNREF);
+        }
+        self.net.recount(self.key);
+    }
+}
+
+/// What a socket says of itself.
+impl Socket<'_> {
+    /// The address on our side; `None` while connecting.
+    pub fn address(&self) -> Option<Address> {
+        let entry = self.entry()?;
+        if entry.lifecycle.is_connecting() {
+            return None;
+        }
+        let stream = entry.stream.as_ref()?;
+        self.net.sys.local_address(stream).ok().map(Address::from)
+    }
+
+    /// The peer's address; `None` while connecting. Kept from accept or connect on, so it answers
+    /// also when the kernel has forgotten it.
+    pub fn peer_address(&self) -> Option<Address> {
+        self.entry()?.peer().map(Address::from)
+    }
+
+    /// The IP address on our side.
+    #[doc(alias = "localAddress")]
+    pub fn local_address(&self) -> Option<IpAddr> {
+        self.address()?.ip()
+    }
+
+    /// The port on our side.
+    #[doc(alias = "localPort")]
+    pub fn local_port(&self) -> Option<u16> {
+        self.address()?.port()
+    }
+
+    /// The address family on our side.
+    #[doc(alias = "localFamily")]
+    pub fn local_family(&self) -> Option<Family> {
+        self.address().map(|address| address.family())
+    }
+
+    /// The IP address of the peer.
+    #[doc(alias = "remoteAddress")]
+    pub fn remote_address(&self) -> Option<IpAddr> {
+        self.peer_address()?.ip()
+    }
+
+    /// The port of the peer.
+    #[doc(alias = "remotePort")]
+    pub fn remote_port(&self) -> Option<u16> {
+        self.peer_address()?.port()
+    }
+
+    /// The address family of the peer.
+    #[doc(alias = "remoteFamily")]
+    pub fn remote_family(&self) -> Option<Family> {
+        self.peer_address().map(|address| address.family())
+    }
+
+    /// Bytes read from the peer so far, current inside `on_data`.
+    #[doc(alias = "bytesRead")]
+    pub fn bytes_read(&self) -> u64 {
+        self.entry().map_or(0, |entry| entry.bytes_read)
+    }
+
+    /// Bytes accepted by `write` so far, those that still wait included.
+    #[doc(alias = "bytesWritten")]
+    pub fn bytes_written(&self) -> u64 {
+        self.entry().map_or(0, |entry| entry.bytes_written)
+    }
+
+    /// Where the socket stands, in Node's words.
+    #[doc(alias = "readyState")]
+    pub fn ready_state(&self) -> ReadyState {
+        match self.state() {
+            Some(Lifecycle::Opening(_)) => ReadyState::Opening,
+            Some(Lifecycle::Open | Lifecycle::Resetting) => ReadyState::Open,
+            Some(Lifecycle::Ending(_) | Lifecycle::ReadOnly) => ReadyState::ReadOnly,
+            Some(Lifecycle::WriteOnly) => ReadyState::WriteOnly,
+            Some(
+                Lifecycle::Closing
+                | Lifecycle::Ended
+                | Lifecycle::Destroyed(_)
+                | Lifecycle::Closed(_),
+            )
+            | None => ReadyState::Closed,
+        }
+    }
+
+    /// Whether the socket is destroyed; true inside `on_error` and `on_close`.
+    pub fn destroyed(&self) -> bool {
+        self.state().is_none_or(Lifecycle::is_destroyed)
+    }
+
+    /// Whether the connection does not stand yet, or no more.
+    pub fn pending(&self) -> bool {
+        self.connecting() || self.destroyed()
+    }
+
+    /// Whether the socket is connecting.
+    pub fn connecting(&self) -> bool {
+        self.state().is_some_and(Lifecycle::is_connecting)
+    }
+
+    /// Whether data may still come: `end` was not told, and the socket is not destroyed.
+    pub fn readable(&self) -> bool {
+        !self.destroyed() && !self.flag(Flags::END_TOLD)
+    }
+
+    /// Whether a write would be accepted.
+    pub fn writable(&self) -> bool {
+        self.entry().is_some_and(|entry| {
+            entry
+                .lifecycle
+                .refuses_write(entry.allows_half_open())
+                .is_none()
+        })
+    }
+
+    /// Whether `end` was told, or is being told.
+    #[doc(alias = "readableEnded")]
+    pub fn readable_ended(&self) -> bool {
+        self.flag(Flags::END_TOLD)
+    }
+
+    /// Whether [`end`](Socket::end) was called, by the user or because the peer ended.
+    #[doc(alias = "writableEnded")]
+    pub fn writable_ended(&self) -> bool {
+        self.flag(Flags::ENDED)
+    }
+
+    /// Whether every byte is with the kernel and the FIN behind it.
+    #[doc(alias = "writableFinished")]
+    pub fn writable_finished(&self) -> bool {
+        self.flag(Flags::FINISHED)
+    }
+
+    /// The error that the socket was destroyed with.
+    pub fn errored(&self) -> Option<Error> {
+        self.entry()?.error().cloned()
+    }
+
+    /// Whether `close` was told: as long as there is a view, it was not.
+    pub fn closed(&self) -> bool {
+        self.entry().is_none_or(SocketEntry::is_closed)
+    }
+
+    /// The server that accepted this socket; `None` for one that connected.
+    pub fn server(&self) -> Option<ServerId> {
+        let key = self.entry()?.server;
+        (key.generation != 0).then_some(ServerId {
+            key,
+            reactor: self.net.reactor,
+        })
+    }
+}
+
+impl fmt::Debug for Socket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", &self.id())
+            .field("ready_state", &self.ready_state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Net {
+    /// `resume()`: gives the kernel the full interest again and serves what is latched already.
+    fn resume(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.lifecycle.is_destroyed() || !entry.latch.is_paused() {
+            return;
+        }
+        entry.latch.set_paused(false);
+        let queue_waits = !entry.queue.is_empty() && !entry.latch.is_writable();
+        let waits = entry.may_read() || entry.has_held();
+        self.sync_interest(key, queue_waits);
+        if waits {
+            self.mark_ready(key);
+        }
+        self.recount(key);
+    }
+
+    fn set_no_delay(&mut self, key: Key, no_delay: bool) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(stream) = &mut entry.stream {
+            if entry.lifecycle.is_destroyed() || entry.flags.contains(Flags::NO_DELAY) == no_delay {
+                return; // only a change is worth a system call
+            }
+            match self.sys.set_no_delay(stream, no_delay) {
+                Ok(()) if no_delay => entry.flags.insert(Flags::NO_DELAY),
+                Ok(()) => entry.flags.remove(Flags::NO_DELAY),
+                Err(error) => log::debug!("socket {key:?}: no-delay: {error}"),
+            }
+        } else if let Some(connecting) = entry.connecting_mut() {
+            connecting.options.no_delay = no_delay;
+        }
+    }
+
+    fn set_keep_alive(&mut self, key: Key, enable: bool, initial_delay: Duration) {
+        let delay = keep_alive_delay(initial_delay);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(stream) = &mut entry.stream {
+            if entry.lifecycle.is_destroyed() {
+                return;
+            }
+            let seconds = keep_alive_secs(delay);
+            if let Err(error) = self.sys.set_keep_alive(stream, enable, seconds) {
+                log::debug!("socket {key:?}: keep-alive: {error}");
+            }
+        } else if let Some(connecting) = entry.connecting_mut() {
+            connecting.options.keep_alive = enable;
+            connecting.options.keep_alive_initial_delay = delay;
+        }
+    }
+}
+
+/// An initial delay as `sys` takes it; `None` leaves the system's.
+pub(super) fn keep_alive_secs(delay: Duration) -> Option<u32> {
+    u32::try_from(delay.as_secs()).ok().filter(|&secs| secs > 0)
+}

@@ -1,0 +1,170 @@
+//! `write`: what is accepted, what goes to the kernel at once, and what the answer is.
+//!
+//! A large write to an empty queue goes straight from the caller's slice; small ones are gathered
+//! and leave in one call when the handler returns. In both cases the kernel is asked before the
+//! answer is `false` (R40), unless it has just said no.
+
+use super::Net;
+use super::entry::{Completion, Flags, OnWritten, SocketEntry};
+use super::ids::Key;
+use super::notes::Note;
+use crate::Error;
+use crate::connection::{QueuePool, Refusal};
+use bytes::Bytes;
+
+/// Bytes given to `write`.
+pub(crate) enum Piece<'a> {
+    /// To be copied where they have to wait.
+    Borrowed(&'a [u8]),
+    /// To be shared where they have to wait.
+    Shared(Bytes),
+}
+
+impl Net {
+    /// Accepts `piece` and answers whether more is welcome.
+    pub(crate) fn write(&mut self, key: Key, piece: Piece<'_>, then: Option<OnWritten>) -> bool {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return false;
+        };
+        if let Some(refusal) = entry.lifecycle.refuses_write(entry.allows_half_open()) {
+            self.refuse(key, refusal, then);
+            return false;
+        }
+        if entry.queue.len() > entry.write_cap() {
+            let error = Error::buffer_full(entry.write_cap());
+            self.refuse_with(key, error, then);
+            return false;
+        }
+        let bytes = piece.as_slice().len();
+        let large = bytes >= self.limits.direct_write_bytes || !self.pool.can_lend();
+        let direct = large && bytes > 0 && entry.queue.is_empty() && entry.may_send();
+        entry.bytes_written += bytes as u64;
+        if let Some(run) = then {
+            entry.await_written(None, run);
+        }
+        let taken = if direct {
+            self.send_direct(key, piece.as_slice())
+        } else {
+            0
+        };
+        self.queue_rest(key, piece, taken)
+    }
+
+    /// Queues what the kernel did not take, asks it once more if the mark is reached, and answers.
+    fn queue_rest(&mut self, key: Key, piece: Piece<'_>, taken: usize) -> bool {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return false;
+        };
+        if entry.lifecycle.is_destroyed() {
+            return false; // the direct write failed
+        }
+        piece.queue(taken, entry, &mut self.pool);
+        let mark = entry.high_water_mark as usize;
+        if entry.queue.len() >= mark && !entry.queue.is_empty() && entry.may_send() {
+            self.drain(key);
+        }
+        self.note_written(key);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return false;
+        };
+        if entry.lifecycle.is_destroyed() {
+            return false; // the kernel was asked and said how the connection failed
+        }
+        let full = !entry.queue.is_empty() && entry.queue.len() >= mark;
+        if full {
+            entry.flags.insert(Flags::NEED_DRAIN);
+        }
+        if entry.may_send() && !entry.queue.is_empty() {
+            self.mark_dirty(key);
+        }
+        self.recount(key);
+        !full
+    }
+
+    /// A write that can't be accepted: reported by the event, and nothing that was accepted before
+    /// it is lost.
+    fn refuse(&mut self, key: Key, refusal: Refusal, then: Option<OnWritten>) {
+        match refusal {
+            Refusal::AfterEnd => self.refuse_with(key, Error::write_after_end(), then),
+            Refusal::EndedByPeer => self.refuse_with(key, Error::ended_by_peer(), then),
+            // No `error` event: the socket has told, or will tell, its `close` (R49).
+            Refusal::Destroyed => self.complete_with(key, Error::stream_destroyed("write"), then),
+        }
+    }
+
+    fn refuse_with(&mut self, key: Key, error: Error, then: Option<OnWritten>) {
+        self.send_gathered(key);
+        self.complete_with(key, error.clone(), then);
+        self.fail(key, error);
+    }
+
+    fn complete_with(&mut self, key: Key, error: Error, then: Option<OnWritten>) {
+        let (Some(run), Some(entry)) = (then, self.sockets.get_mut(key)) else {
+            return;
+        };
+        entry.await_written(Some(error), run);
+        self.note(key, Note::Written);
+    }
+
+    /// Hands the caller's own bytes to the kernel; answers how many it took.
+    fn send_direct(&mut self, key: Key, bytes: &[u8]) -> usize {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return 0;
+        };
+        let Some(stream) = &mut entry.stream else {
+            return 0;
+        };
+        let outcome = self.sys.write(stream, bytes);
+        self.after_send(key, bytes.len(), outcome)
+    }
+
+    /// Marks a socket to be flushed: the one being served when its handler returns, any other at
+    /// the end of the turn.
+    pub(crate) fn mark_dirty(&mut self, key: Key) {
+        let serving = self.serving == Some(key);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.flags.raise(Flags::DIRTY) && !serving {
+            self.dirty.push_back(key);
+        }
+    }
+
+    /// Bytes that were gathered and not flushed go to the kernel now, as they would have gone at
+    /// once in Node: before a call that would drop them.
+    pub(crate) fn send_gathered(&mut self, key: Key) {
+        let gathered = |entry: &SocketEntry| entry.flags.contains(Flags::DIRTY) && entry.may_send();
+        if self.sockets.get(key).is_some_and(gathered) {
+            self.drain(key);
+        }
+    }
+}
+
+impl SocketEntry {
+    /// Lets `run` wait for everything that was accepted so far, or for its turn to hear `failed`.
+    fn await_written(&mut self, failed: Option<Error>, run: OnWritten) {
+        let at = self.bytes_written;
+        let completion = Completion { at, failed, run };
+        self.cold_mut().completions.push_back(completion);
+    }
+}
+
+impl Piece<'_> {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Piece::Borrowed(bytes) => bytes,
+            Piece::Shared(bytes) => bytes,
+        }
+    }
+
+    /// Queues all but the first `taken` bytes.
+    fn queue(self, taken: usize, entry: &mut SocketEntry, pool: &mut QueuePool) {
+        match self {
+            Piece::Borrowed(bytes) => entry.queue.push_copy(&bytes[taken..], pool),
+            Piece::Shared(mut bytes) => {
+                let _ = bytes.split_to(taken);
+                entry.queue.push_shared(bytes, pool);
+            }
+        }
+    }
+}

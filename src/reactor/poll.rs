@@ -1,0 +1,66 @@
+//! Sleeping, and taking in what the kernel says.
+
+use super::Reactor;
+use crate::net::{EVENT_CAPACITY, Flags, Net, Target};
+use crate::{Error, Result};
+use std::time::Duration;
+
+impl Reactor {
+    /// Sleeps until an event comes or `timeout` is over, and latches all events before anybody is
+    /// called: what a handler does cannot lose the rest of the batch (E1, E8).
+    pub(super) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
+        let net = &mut self.net;
+        let events = net.latch_events(timeout)?;
+        net.read_clock();
+        net.counters.turns += 1;
+        net.counters.events += events as u64;
+        self.batch_was_full = events == EVENT_CAPACITY;
+        if net.retry_accepts_at.is_some_and(|at| at <= net.now) {
+            net.retry_accepts();
+        }
+        Ok(())
+    }
+}
+
+impl Net {
+    fn latch_events(&mut self, timeout: Option<Duration>) -> Result<usize> {
+        let Net {
+            sys,
+            sockets,
+            servers,
+            ready,
+            counters,
+            ..
+        } = self;
+        let mut events = 0;
+        let outcome = sys.poll(timeout, |token, said| {
+            events += 1;
+            let target = Target::from_token(token);
+            log::trace!("event {target:?} {said:?}");
+            // A handler earlier on may have closed what this event is about, and its slot may hold
+            // a newcomer by now. The generation tells them apart.
+            let new = match target {
+                Target::Socket(key) => sockets.get_mut(key).map(|entry| {
+                    entry.latch.latch(said);
+                    entry.flags.raise(Flags::IN_READY)
+                }),
+                Target::Server(key) => servers
+                    .get_mut(key)
+                    .map(|server| !std::mem::replace(&mut server.in_ready, true)),
+            };
+            match new {
+                Some(true) => ready.push_back(target),
+                Some(false) => {}
+                None => counters.stale_events += 1,
+            }
+        });
+        match outcome {
+            Ok(()) => Ok(events),
+            Err(error) => {
+                let error = Error::io("epoll_wait", error);
+                log::error!("the poller fails: {error}");
+                Err(error)
+            }
+        }
+    }
+}

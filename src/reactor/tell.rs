@@ -1,0 +1,292 @@
+//! Every call of user code, and nothing else.
+//!
+//! Handlers, acceptors, timers and completions are called here and nowhere else, each taken out of
+//! its place while it runs and put back by a guard, so that a panic in one of them loses nothing.
+//! Nothing in here is reached from `net`: that is how no handler can run inside another.
+
+use crate::connection::Input;
+use crate::handler::{BoxedAcceptor, Dropped, Event, Handler};
+use crate::net::{Due, Every, Key, Net, Server, ServerNote, Socket};
+use crate::net::{Note, Notes};
+
+/// Tells `event` to the handler of a socket, then flushes what it wrote.
+pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
+    let Some(entry) = net.sockets.get_mut(key) else {
+        return;
+    };
+    if let Some(handler) = entry.handler.take() {
+        let mut call = SocketCall::begin(net, key, handler);
+        if let Some(handler) = &mut call.handler {
+            handler.on_event(&mut Socket::new(call.net, key), event);
+        }
+        call.returned = true;
+    }
+    net.after_call(key);
+}
+
+/// As [`event`], unless the socket is destroyed.
+pub(super) fn event_if_open(net: &mut Net, key: Key, event: Event<'_>) {
+    let open = |net: &Net| {
+        let entry = net.sockets.get(key);
+        entry.is_some_and(|entry| !entry.lifecycle.is_destroyed())
+    };
+    if open(net) {
+        self::event(net, key, event);
+    }
+}
+
+/// Lets a server's acceptor take a new socket and answer with its handler.
+pub(super) fn connection(net: &mut Net, server: Key, socket: Key) {
+    let Some(acceptor) = take_acceptor(net, server) else {
+        net.destroy(socket);
+        return;
+    };
+    let mut call = ServerCall::begin(net, server, acceptor);
+    call.about = Some(socket);
+    call.net.serving = Some(socket);
+    if let Some(acceptor) = &mut call.acceptor {
+        let handler = acceptor.on_connection(&mut Socket::new(call.net, socket));
+        if let Some(entry) = call.net.sockets.get_mut(socket) {
+            entry.handler = Some(handler);
+        }
+    }
+    call.returned = true;
+    drop(call);
+    net.after_call(socket);
+}
+
+/// Tells a server that a peer was turned away.
+pub(super) fn dropped(net: &mut Net, server: Key, dropped: &Dropped) {
+    server_event(net, server, |acceptor, server| {
+        acceptor.on_drop(server, dropped);
+    });
+}
+
+/// Tells a server what was noted for it.
+pub(super) fn server_notes(net: &mut Net, key: Key) {
+    while let Some(note) = net.next_server_note(key) {
+        server_event(net, key, |acceptor, server| match &note {
+            ServerNote::Listening => acceptor.on_listening(server),
+            ServerNote::Error(error) => acceptor.on_error(server, error),
+        });
+    }
+}
+
+/// Tells a server that it is closed.
+pub(super) fn server_close(net: &mut Net, key: Key) {
+    server_event(net, key, |acceptor, server| acceptor.on_close(server));
+}
+
+fn server_event(net: &mut Net, key: Key, tell: impl FnOnce(&mut BoxedAcceptor, &mut Server<'_>)) {
+    let Some(acceptor) = take_acceptor(net, key) else {
+        return;
+    };
+    let mut call = ServerCall::begin(net, key, acceptor);
+    if let Some(acceptor) = &mut call.acceptor {
+        tell(acceptor, &mut Server::new(call.net, key));
+    }
+    call.returned = true;
+}
+
+/// Tells a socket what was noted for it, each kind at most once: what is noted again meanwhile
+/// waits for the next turn.
+pub(super) fn socket_notes(net: &mut Net, key: Key) {
+    let mut told = Notes::default();
+    while let Some(entry) = net.sockets.get_mut(key)
+        && let Some(note) = entry.notes.first_but(told)
+    {
+        entry.notes.remove(note);
+        told.insert(note);
+        match note {
+            Note::Attempt => attempt(net, key),
+            Note::Written => completions(net, key),
+            Note::Drain => drain(net, key),
+            Note::Finish => event_if_open(net, key, Event::Finish),
+            Note::Error => error(net, key),
+        }
+        net.after_call(key);
+    }
+}
+
+fn attempt(net: &mut Net, key: Key) {
+    if let Some(address) = net.attempt(key) {
+        event(net, key, Event::ConnectionAttempt(&address));
+        net.begin_connect(key);
+    }
+}
+
+/// `drain` never comes once `end` or `destroy` was called (R42).
+fn drain(net: &mut Net, key: Key) {
+    let ended = |net: &Net| {
+        let entry = net.sockets.get(key);
+        entry.is_none_or(|entry| entry.lifecycle.write_ended())
+    };
+    if !ended(net) {
+        event_if_open(net, key, Event::Drain);
+    }
+}
+
+fn error(net: &mut Net, key: Key) {
+    let error = net
+        .sockets
+        .get(key)
+        .and_then(|entry| entry.error().cloned());
+    if let Some(error) = error {
+        event(net, key, Event::Error(&error));
+    }
+}
+
+/// Runs the write completions that are due, as many as there were when this began.
+pub(super) fn completions(net: &mut Net, key: Key) {
+    for _ in 0..net.completions(key) {
+        let Some((run, outcome)) = net.next_completion(key) else {
+            return;
+        };
+        let call = SocketCall::of_closure(net, key);
+        run(call.net, outcome);
+        call.returned();
+    }
+}
+
+/// Runs an immediate.
+pub(super) fn immediate(net: &mut Net, run: Box<dyn FnOnce(&mut Net)>) {
+    run(net);
+}
+
+/// Runs a timer that is due.
+pub(super) fn timer(net: &mut Net, due: Due) {
+    match due {
+        Due::Once(run) => run(net),
+        Due::Every(key, callback) => {
+            let mut call = IntervalCall {
+                net,
+                key,
+                callback: Some(callback),
+                returned: false,
+            };
+            if let Some(callback) = &mut call.callback {
+                callback(call.net);
+            }
+            call.returned = true;
+        }
+    }
+}
+
+/// A handler at work. Dropping it puts the handler back, unless it was replaced meanwhile; after a
+/// panic it also destroys the socket.
+struct SocketCall<'net> {
+    net: &'net mut Net,
+    key: Key,
+    handler: Option<Box<dyn Handler>>,
+    returned: bool,
+}
+
+impl<'net> SocketCall<'net> {
+    fn begin(net: &'net mut Net, key: Key, handler: Box<dyn Handler>) -> SocketCall<'net> {
+        net.serving = Some(key);
+        SocketCall {
+            net,
+            key,
+            handler: Some(handler),
+            returned: false,
+        }
+    }
+
+    /// A closure about one socket: it has no place to be put back to.
+    fn of_closure(net: &'net mut Net, key: Key) -> SocketCall<'net> {
+        SocketCall {
+            net,
+            key,
+            handler: None,
+            returned: false,
+        }
+    }
+
+    fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for SocketCall<'_> {
+    fn drop(&mut self) {
+        self.net.serving = None;
+        if let Some(handler) = self.handler.take()
+            && let Some(entry) = self.net.sockets.get_mut(self.key)
+            && entry.handler.is_none()
+        {
+            entry.handler = Some(handler);
+        }
+        if !self.returned {
+            self.net.give_up(self.key);
+        }
+    }
+}
+
+/// An acceptor at work. Dropping it puts the acceptor back; after a panic it also destroys the
+/// socket that it was called about.
+struct ServerCall<'net> {
+    net: &'net mut Net,
+    key: Key,
+    acceptor: Option<BoxedAcceptor>,
+    about: Option<Key>,
+    returned: bool,
+}
+
+impl<'net> ServerCall<'net> {
+    fn begin(net: &'net mut Net, key: Key, acceptor: BoxedAcceptor) -> ServerCall<'net> {
+        ServerCall {
+            net,
+            key,
+            acceptor: Some(acceptor),
+            about: None,
+            returned: false,
+        }
+    }
+}
+
+impl Drop for ServerCall<'_> {
+    fn drop(&mut self) {
+        self.net.serving = None;
+        if let Some(server) = self.net.servers.get_mut(self.key) {
+            server.acceptor = self.acceptor.take();
+        }
+        if !self.returned {
+            if let Some(socket) = self.about {
+                self.net.give_up(socket);
+            }
+            // The rest of the backlog and of the notes is still to come.
+            self.net.mark_server_ready(self.key);
+            self.net.note_server(self.key);
+        }
+    }
+}
+
+fn take_acceptor(net: &mut Net, key: Key) -> Option<BoxedAcceptor> {
+    net.servers.get_mut(key)?.acceptor.take()
+}
+
+/// An interval's callback at work. Dropping it arms it again; after a panic it is gone.
+struct IntervalCall<'net> {
+    net: &'net mut Net,
+    key: Key,
+    callback: Option<Every>,
+    returned: bool,
+}
+
+impl Drop for IntervalCall<'_> {
+    fn drop(&mut self) {
+        match self.callback.take() {
+            Some(callback) if self.returned => self.net.rearm(self.key, callback),
+            _ => self.net.clear(self.key),
+        }
+    }
+}
+
+impl Net {
+    /// Destroys a socket whose handler panicked, and sees to it that what was noted for it is told.
+    fn give_up(&mut self, key: Key) {
+        log::debug!("socket {key:?}: its handler panicked");
+        self.step(key, Input::Destroy);
+        self.renote(key);
+    }
+}

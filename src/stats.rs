@@ -1,0 +1,109 @@
+//! What a reactor has done so far, as plain numbers.
+
+use crate::sys::Calls;
+
+/// Counters since the reactor was made, and what it holds now. [`Net::stats`](crate::Net::stats)
+/// copies them; nothing is reset, so a rate is the difference of two copies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Turns of the loop.
+    pub turns: u64,
+    /// Events that the kernel reported.
+    pub events: u64,
+    /// Events for a socket that was gone by then; they are skipped.
+    pub stale_events: u64,
+    /// Sockets open now, those included whose `close` is still to be told.
+    pub sockets: usize,
+    /// Servers open now, those included whose `close` is still to be told.
+    pub servers: usize,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections begun by `connect`.
+    pub connecting: u64,
+    /// Peers turned away by `max_connections`.
+    pub dropped: u64,
+    /// Times that a server ran out of descriptors; an episode counts once.
+    pub starved: u64,
+    /// Peers closed with the spare descriptor while there was no other.
+    pub shed: u64,
+    /// System calls, by kind.
+    pub syscalls: Syscalls,
+}
+
+/// System calls made, by kind, failed ones included. Reading the clock is not counted: it does not
+/// enter the kernel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Syscalls {
+    /// Waits for events, `epoll_wait(2)`.
+    pub poll: u64,
+    /// `accept4(2)`.
+    pub accept: u64,
+    /// `connect(2)`, with the socket that it needs.
+    pub connect: u64,
+    /// `recv(2)`.
+    pub read: u64,
+    /// `send(2)`.
+    pub write: u64,
+    /// `sendmsg(2)`: several pieces in one call.
+    pub write_vectored: u64,
+    /// `shutdown(2)`.
+    pub shutdown: u64,
+    /// `close(2)`.
+    pub close: u64,
+    /// `epoll_ctl(2)`, all three kinds.
+    pub epoll_ctl: u64,
+    /// Everything else: options, addresses, listening.
+    pub other: u64,
+}
+
+impl Syscalls {
+    /// All kinds together.
+    pub fn total(&self) -> u64 {
+        self.poll
+            + self.accept
+            + self.connect
+            + self.read
+            + self.write
+            + self.write_vectored
+            + self.shutdown
+            + self.close
+            + self.epoll_ctl
+            + self.other
+    }
+}
+
+impl From<Calls> for Syscalls {
+    fn from(calls: Calls) -> Syscalls {
+        Syscalls {
+            poll: calls.poll,
+            accept: calls.accept,
+            connect: calls.connect,
+            read: calls.read,
+            write: calls.write,
+            write_vectored: calls.write_vectored,
+            shutdown: calls.shutdown,
+            close: calls.close,
+            epoll_ctl: calls.register + calls.reregister + calls.deregister,
+            other: calls.listen
+                + calls.set_option
+                + calls.get_option
+                + calls.get_peer
+                + calls.spare,
+        }
+    }
+}
+
+/// The counters that `net` and `reactor` keep themselves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) turns: u64,
+    pub(crate) events: u64,
+    pub(crate) stale_events: u64,
+    pub(crate) accepted: u64,
+    pub(crate) connecting: u64,
+    pub(crate) dropped: u64,
+    pub(crate) starved: u64,
+    pub(crate) shed: u64,
+}
