@@ -1,0 +1,86 @@
+//! Sends back whatever it gets.
+//!
+//! ```text
+//! cargo run --release --example echo -- [ADDRESS | PORT] [--idle-timeout-ms N]
+//! ```
+//!
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
+//! and the line that is printed says what it chose. Try it with `nc 127.0.0.1 7000`.
+
+use netloop::{Handler, Reactor, Socket};
+use std::process::ExitCode;
+use std::time::Duration;
+
+struct Echo;
+
+impl Handler for Echo {
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        if !socket.write(data) {
+            socket.pause(); // the peer sends faster than it reads
+        }
+    }
+
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {
+        socket.resume();
+    }
+
+    fn on_timeout(&mut self, socket: &mut Socket<'_>) {
+        socket.destroy(); // end() would wait for a peer that may never close
+    }
+}
+
+struct Arguments {
+    address: String,
+    idle_timeout: Duration,
+}
+
+fn main() -> ExitCode {
+    let arguments = match parse(std::env::args().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(mistake) => {
+            eprintln!("{mistake}\nusage: echo [ADDRESS | PORT] [--idle-timeout-ms N]");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(arguments: Arguments) -> netloop::Result<()> {
+    let idle_timeout = arguments.idle_timeout;
+    let mut reactor = Reactor::new()?;
+    let server = reactor.net().listen(&arguments.address, move |socket| {
+        socket.set_timeout(idle_timeout);
+        Echo
+    })?;
+    if let Some(address) = server.address() {
+        println!("listening on {address}");
+    }
+    reactor.run()
+}
+
+fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
+    let mut arguments = Arguments {
+        address: "127.0.0.1:7000".to_string(),
+        idle_timeout: Duration::ZERO, // none
+    };
+    while let Some(word) = words.next() {
+        if word == "--idle-timeout-ms" {
+            let millis = words.next().and_then(|word| word.parse().ok());
+            let millis = millis.ok_or("--idle-timeout-ms takes a number of milliseconds")?;
+            arguments.idle_timeout = Duration::from_millis(millis);
+        } else if word.starts_with('-') {
+            return Err(format!("unknown option {word}"));
+        } else if word.parse::<u16>().is_ok() {
+            arguments.address = format!("127.0.0.1:{word}");
+        } else {
+            arguments.address = word;
+        }
+    }
+    Ok(arguments)
+}
