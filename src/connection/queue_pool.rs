@@ -47,7 +47,7 @@ impl QueuePool {
         }
     }
 
-    /// Whether a queue can be lent without allocating.
+    /// Whether a queue can be lent, and a chunk copied into it, without allocating.
     pub(crate) fn can_lend(&self) -> bool {
         !self.queues.is_empty()
     }
@@ -93,7 +93,7 @@ impl QueuePool {
         buffer
     }
 
-    /// Takes back part of a buffer. Only its last part brings back the whole; the others are dropped.
+    /// Takes back part of a buffer. The last part brings back the whole; the others are dropped.
     pub(super) fn recycle(&mut self, mut part: BytesMut) {
         if has_room(&self.buffers) {
             part.clear();
@@ -188,6 +188,16 @@ mod tests {
         first.clear(&mut pool);
         assert_eq!(address(&queue_of(64, &mut pool)), first_address);
         assert_ne!(first_address, second_address);
+    }
+
+    #[test]
+    fn a_queue_too_many_still_leaves_its_buffers() {
+        let mut pool = QueuePool::new();
+        let mut lent: Vec<_> = (0..QUEUES_KEPT + 1)
+            .map(|_| queue_of(64, &mut pool))
+            .collect();
+        lent.iter_mut().for_each(|queue| queue.clear(&mut pool));
+        assert_eq!((pool.queues_kept(), pool.buffers_kept()), (QUEUES_KEPT, 1));
     }
 
     #[test]

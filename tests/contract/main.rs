@@ -1,0 +1,9 @@
+//! The contract of Node's `net`, rule by rule: a test is named after its rule.
+//!
+//! Both ends are ours wherever that shows the rule; where a peer has to do what ours would not, it
+//! is a plain socket. A rule that takes another form in Rust says so in its test.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod a_callbacks;

@@ -1,0 +1,283 @@
+//! What the tests share: a log of events, handlers that write it, peers that are plain sockets.
+//!
+//! Nothing here waits for time: the loop is turned until something has happened, and a test that
+//! waits in vain fails after [`PATIENCE`] with the log in its message.
+#![allow(dead_code)] // each test binary uses its own part
+#![allow(unreachable_pub)] // shared by binaries, so there is no crate to be reachable in
+
+use netloop::{Address, Event, Handler, Net, Reactor, Socket, SocketId, handler_fn};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that should happen at once.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Events in the order in which they were told.
+#[derive(Clone, Default)]
+pub struct Log(Rc<RefCell<Vec<String>>>);
+
+impl Log {
+    pub fn new() -> Log {
+        Log::default()
+    }
+
+    pub fn push(&self, line: impl Into<String>) {
+        self.0.borrow_mut().push(line.into());
+    }
+
+    /// All lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.0.borrow().clone()
+    }
+
+    /// The lines of one speaker, without its name.
+    pub fn of(&self, who: &str) -> Vec<String> {
+        let prefix = format!("{who} ");
+        let lines = self.0.borrow();
+        let own = lines.iter().filter_map(|line| line.strip_prefix(&prefix));
+        own.map(str::to_owned).collect()
+    }
+
+    pub fn has(&self, line: &str) -> bool {
+        self.0.borrow().iter().any(|it| it == line)
+    }
+
+    pub fn count(&self, line: &str) -> usize {
+        self.0.borrow().iter().filter(|it| *it == line).count()
+    }
+
+    /// Where a line stands; panics with the log if it does not.
+    #[track_caller]
+    pub fn at(&self, line: &str) -> usize {
+        let at = self.0.borrow().iter().position(|it| it == line);
+        at.unwrap_or_else(|| panic!("no {line:?} in {self:?}"))
+    }
+
+    /// Asserts that these lines stand in this order, with any others between them.
+    #[track_caller]
+    pub fn assert_order(&self, lines: &[&str]) {
+        for pair in lines.windows(2) {
+            let (first, second) = (self.at(pair[0]), self.at(pair[1]));
+            assert!(first < second, "{pair:?} the wrong way round in {self:?}");
+        }
+    }
+
+    pub fn clear(&self) {
+        self.0.borrow_mut().clear();
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.borrow().iter()).finish()
+    }
+}
+
+/// An event in a few words: `data 5`, `error ECONNRESET`, `close true`.
+pub fn describe(event: &Event<'_>) -> String {
+    match event {
+        Event::ConnectionAttempt(address) => format!("attempt {address}"),
+        Event::Connect => "connect".into(),
+        Event::Ready => "ready".into(),
+        Event::Data(bytes) => format!("data {}", bytes.len()),
+        Event::End => "end".into(),
+        Event::Drain => "drain".into(),
+        Event::Finish => "finish".into(),
+        Event::Timeout => "timeout".into(),
+        Event::Error(error) => format!("error {}", error.code()),
+        Event::Close { had_error } => format!("close {had_error}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A handler that logs every event as `WHO EVENT`.
+pub fn recorder(who: &str, log: &Log) -> impl Handler + 'static {
+    reacting(who, log, |_, _| ())
+}
+
+/// A handler that logs every event as `WHO EVENT`, and then does what `react` says.
+pub fn reacting(
+    who: &str,
+    log: &Log,
+    mut react: impl FnMut(&mut Socket<'_>, Event<'_>) + 'static,
+) -> impl Handler + 'static {
+    let (who, log) = (who.to_owned(), log.clone());
+    handler_fn(move |socket, event| {
+        log.push(format!("{who} {}", describe(&event)));
+        react(socket, event);
+    })
+}
+
+/// Turns the loop until `done` says so.
+#[track_caller]
+pub fn turn_until(reactor: &mut Reactor, mut done: impl FnMut(&mut Net) -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !done(reactor.net()) {
+        assert!(Instant::now() < deadline, "waited in vain");
+        reactor.turn(Some(Duration::from_millis(10))).unwrap();
+    }
+}
+
+/// Turns the loop until the log has a line.
+#[track_caller]
+pub fn turn_until_line(reactor: &mut Reactor, log: &Log, line: &str) {
+    turn_until_lines(reactor, log, line, 1);
+}
+
+/// Turns the loop until the log has a line so many times.
+#[track_caller]
+pub fn turn_until_lines(reactor: &mut Reactor, log: &Log, line: &str, times: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    while log.count(line) < times {
+        assert!(
+            Instant::now() < deadline,
+            "waited in vain for {line:?}, got {log:?}"
+        );
+        reactor.turn(Some(Duration::from_millis(10))).unwrap();
+    }
+}
+
+/// Turns the loop, without sleeping, until it has nothing left to do by itself and the kernel has
+/// said nothing for a while of turns: for asserting that something did *not* happen. What one end
+/// of a loopback connection has sent is at the other end when the call returns, so this waits for
+/// no packet.
+pub fn turn_until_quiet(reactor: &mut Reactor) {
+    let mut quiet = 0;
+    while quiet < 3 {
+        let before = reactor.net().stats().events;
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let busy = reactor.next_timeout() == Some(Duration::ZERO);
+        let woken = reactor.net().stats().events != before;
+        quiet = if busy || woken { 0 } else { quiet + 1 };
+    }
+}
+
+/// A server of ours on a free port of 127.0.0.1 whose sockets get what `accept` makes.
+pub fn listen<H: Handler + 'static>(
+    reactor: &mut Reactor,
+    accept: impl FnMut(&mut Socket<'_>) -> H + 'static,
+) -> SocketAddr {
+    let server = reactor.net().listen("127.0.0.1:0", accept).unwrap();
+    inet(server.address().unwrap())
+}
+
+pub fn inet(address: Address) -> SocketAddr {
+    address.as_inet().expect("an IP address")
+}
+
+/// Both ends of one connection in one loop: `server` and `client` handlers, connected and ready.
+/// Returns the ids as (client, server).
+pub fn connected(
+    reactor: &mut Reactor,
+    client: impl Handler + 'static,
+    server: impl Handler + 'static,
+) -> (SocketId, SocketId) {
+    let accepted = Rc::new(Cell::new(None));
+    let (seen, mut server) = (accepted.clone(), Some(server));
+    let listener = reactor
+        .net()
+        .listen("127.0.0.1:0", move |socket| {
+            seen.set(Some(socket.id()));
+            Box::new(server.take().expect("one connection")) as Box<dyn Handler>
+        })
+        .unwrap();
+    let (id, address) = (listener.id(), listener.address().unwrap());
+    let client = reactor.net().connect(address, client).unwrap().id();
+    turn_until(reactor, |net| {
+        let connecting = net.socket(client).is_some_and(|s| s.connecting());
+        !connecting && accepted.get().is_some()
+    });
+    reactor.net().server(id).unwrap().close().unwrap();
+    (client, accepted.get().unwrap())
+}
+
+/// One end in our loop, accepted with `handler`; the other a plain blocking socket.
+pub fn accepted(reactor: &mut Reactor, handler: impl Handler + 'static) -> (SocketId, TcpStream) {
+    let seen = Rc::new(Cell::new(None));
+    let (id, mut handler) = (seen.clone(), Some(handler));
+    let address = listen(reactor, move |socket| {
+        id.set(Some(socket.id()));
+        Box::new(handler.take().expect("one connection")) as Box<dyn Handler>
+    });
+    let peer = plain_peer(address);
+    turn_until(reactor, |_| seen.get().is_some());
+    (seen.get().unwrap(), peer)
+}
+
+/// A plain blocking socket, with time-outs so that a failing test ends.
+pub fn plain_peer(address: SocketAddr) -> TcpStream {
+    let peer = TcpStream::connect(address).unwrap();
+    peer.set_read_timeout(Some(PATIENCE)).unwrap();
+    peer.set_write_timeout(Some(PATIENCE)).unwrap();
+    peer.set_nodelay(true).unwrap();
+    peer
+}
+
+/// Closes a plain socket with an RST.
+pub fn reset(peer: TcpStream) {
+    let peer = socket2::Socket::from(peer);
+    peer.set_linger(Some(Duration::ZERO)).unwrap();
+    drop(peer);
+}
+
+/// Makes the kernel's buffers of a plain socket small, so that back-pressure comes early.
+pub fn small_buffers(peer: &TcpStream) {
+    let peer = socket2::SockRef::from(peer);
+    peer.set_recv_buffer_size(4096).unwrap();
+    peer.set_send_buffer_size(4096).unwrap();
+}
+
+/// Reads from a plain peer while the loop turns, until `enough` bytes, the end, or an error.
+pub fn read_while_turning(
+    reactor: &mut Reactor,
+    peer: &mut TcpStream,
+    enough: usize,
+) -> io::Result<Vec<u8>> {
+    peer.set_nonblocking(true)?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut got = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    let outcome = loop {
+        assert!(Instant::now() < deadline, "waited in vain for bytes");
+        if got.len() >= enough {
+            break Ok(got);
+        }
+        match peer.read(&mut buffer) {
+            Ok(0) => break Ok(got),
+            Ok(bytes) => got.extend_from_slice(&buffer[..bytes]),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                reactor.turn(Some(Duration::from_millis(1))).unwrap();
+            }
+            Err(error) => break Err(error),
+        }
+    };
+    peer.set_nonblocking(false)?;
+    outcome
+}
+
+/// Writes to a plain peer while the loop turns, all of `bytes`.
+pub fn write_while_turning(reactor: &mut Reactor, peer: &mut TcpStream, bytes: &[u8]) {
+    peer.set_nonblocking(true).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut sent = 0;
+    while sent < bytes.len() {
+        assert!(Instant::now() < deadline, "waited in vain for room");
+        match peer.write(&bytes[sent..]) {
+            Ok(taken) => sent += taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                reactor.turn(Some(Duration::from_millis(1))).unwrap();
+            }
+            Err(error) => panic!("write: {error}"),
+        }
+    }
+    peer.set_nonblocking(false).unwrap();
+}
+
+/// Bytes whose value tells their place, so that a lost or doubled one shows.
+pub fn pattern(bytes: usize) -> Vec<u8> {
+    (0..bytes).map(|at| (at % 251) as u8).collect()
+}
