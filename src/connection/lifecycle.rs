@@ -294,6 +294,11 @@ impl Lifecycle {
         }
     }
 
+    /// Only what is noted stands between the connection and its end.
+    pub(crate) fn awaits_settling(self) -> bool {
+        matches!(self, Ended | Resetting)
+    }
+
     pub(crate) fn is_connecting(self) -> bool {
         matches!(self, Opening(_))
     }

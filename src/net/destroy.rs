@@ -99,7 +99,7 @@ impl Net {
         let Some(entry) = self.sockets.get(key) else {
             return;
         };
-        if entry.notes.is_empty() {
+        if entry.lifecycle.awaits_settling() && entry.notes.is_empty() {
             self.step(key, Input::Settled);
         }
     }
@@ -122,25 +122,13 @@ impl Net {
         }
     }
 
-    /// Keeps the count of sockets that give the loop a reason to go on (R105).
+    /// Keeps the count of sockets that give the loop a reason to go on.
     pub(crate) fn recount(&mut self, key: Key) {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let counts = !entry.flags.contains(Flags::UNREF)
-            && entry
-                .lifecycle
-                .keeps_alive(!entry.latch.is_paused(), entry.queue.is_empty());
-        if counts && entry.flags.raise(Flags::COUNTED) {
-            self.alive += 1;
-        } else if !counts && entry.flags.contains(Flags::COUNTED) {
-            entry.flags.remove(Flags::COUNTED);
-            self.alive -= 1;
+        if let Some(entry) = self.sockets.get_mut(key) {
+            entry.recount(&mut self.alive);
         }
     }
-}
 
-impl Net {
     /// Takes a socket that is about to vanish out of the count.
     pub(crate) fn uncount(&mut self, key: Key) {
         if let Some(entry) = self.sockets.get_mut(key)
@@ -153,6 +141,23 @@ impl Net {
 }
 
 impl SocketEntry {
+    /// Counts a socket among those that keep the loop going, or no more (R105).
+    pub(super) fn recount(&mut self, alive: &mut usize) {
+        let listens = !self.latch.is_paused();
+        let counts = !self.flags.contains(Flags::UNREF)
+            && self.lifecycle.keeps_alive(listens, self.queue.is_empty());
+        if counts == self.flags.contains(Flags::COUNTED) {
+            return;
+        }
+        if counts {
+            self.flags.insert(Flags::COUNTED);
+            *alive += 1;
+        } else {
+            self.flags.remove(Flags::COUNTED);
+            *alive -= 1;
+        }
+    }
+
     /// Settles what becomes of writes whose bytes the kernel will never get.
     fn cut_completions(&mut self, never_connected: bool) {
         let flushed = self.flushed();

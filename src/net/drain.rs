@@ -8,76 +8,62 @@ use super::entry::{Completion, Flags, OnWritten, SocketEntry};
 use super::ids::Key;
 use super::notes::Note;
 use super::{Net, idle};
-use crate::connection::{Front, Input};
+use crate::connection::{Front, Input, QueuePool};
+use crate::sys::Sys;
 use crate::{Error, Result};
 use std::io;
+
+/// How a flush ended.
+enum Sent {
+    /// The queue is empty, or nothing may be sent now.
+    Done,
+    /// The kernel takes no more for now.
+    Blocked,
+    /// It would, but others come first.
+    BudgetUsed,
+    Failed(io::Error),
+}
 
 impl Net {
     /// Hands queued bytes to the kernel until it says no, the queue is empty, or the budget is
     /// used up; then the FIN, if one is due.
     pub(crate) fn drain(&mut self, key: Key) {
-        let mut budget = self.limits.write_bytes;
-        while let Some(entry) = self.sockets.get_mut(key) {
-            if entry.queue.is_empty() || !entry.may_send() {
-                break;
-            }
-            if budget == 0 {
-                self.mark_ready(key); // others first; the kernel would take more
-                break;
-            }
-            let Some(stream) = &mut entry.stream else {
-                break;
-            };
-            let (asked, outcome) = match entry.queue.front(budget) {
-                Front::Empty => break,
-                Front::One(bytes) => (bytes.len(), self.sys.write(stream, bytes)),
-                Front::Many(chunks) => {
-                    let slices = chunks.slices();
-                    let outcome = self.sys.write_vectored(stream, slices.as_slice());
-                    (slices.total_bytes(), outcome)
-                }
-            };
-            let taken = self.after_send(key, asked, outcome);
-            if let Some(entry) = self.sockets.get_mut(key) {
-                entry.queue.advance(taken, &mut self.pool);
-            }
-            budget = budget.saturating_sub(taken);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let queued = entry.queue.len();
+        let sent = entry.send_queued(&mut self.sys, &mut self.pool, self.limits.write_bytes);
+        if entry.queue.len() < queued {
+            idle::touch(entry, key, self.tick, &mut self.idle);
+        }
+        match sent {
+            Sent::Done => {}
+            Sent::Blocked => self.sync_interest(key, true),
+            Sent::BudgetUsed => self.mark_ready(key),
+            Sent::Failed(error) => self.fail(key, Error::io("write", error)),
         }
         self.after_drain(key);
     }
 
-    /// Keeps what the kernel answered to a send; gives back how many bytes it took.
-    pub(super) fn after_send(
-        &mut self,
-        key: Key,
-        asked: usize,
-        outcome: io::Result<usize>,
-    ) -> usize {
+    /// Hands the caller's own bytes to the kernel, past an empty queue; answers how many it took.
+    pub(super) fn send_direct(&mut self, key: Key, bytes: &[u8]) -> usize {
         let Some(entry) = self.sockets.get_mut(key) else {
             return 0;
         };
-        match outcome {
-            Ok(taken) => {
-                if taken > 0 {
-                    idle::touch(entry, key, self.tick, &mut self.idle);
-                }
-                if taken < asked {
-                    // Only after a short write does the kernel tell of room (P19).
-                    entry.latch.blocked_write();
-                    self.sync_interest(key, true);
-                }
-                taken
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                entry.latch.blocked_write();
-                self.sync_interest(key, true);
-                0
-            }
-            Err(error) => {
-                self.fail(key, Error::io("write", error));
-                0
-            }
+        let Some(stream) = &mut entry.stream else {
+            return 0;
+        };
+        let outcome = self.sys.write(stream, bytes);
+        let (taken, sent) = entry.after_send(bytes.len(), outcome);
+        if taken > 0 {
+            idle::touch(entry, key, self.tick, &mut self.idle);
         }
+        match sent {
+            Sent::Done | Sent::BudgetUsed => {}
+            Sent::Blocked => self.sync_interest(key, true),
+            Sent::Failed(error) => self.fail(key, Error::io("write", error)),
+        }
+        taken
     }
 
     /// What an empty queue leads to.
@@ -85,19 +71,21 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if entry.queue.is_empty() && !entry.lifecycle.is_destroyed() {
-            let need_drain = entry.flags.contains(Flags::NEED_DRAIN);
+        entry.recount(&mut self.alive);
+        let need_drain = entry.flags.contains(Flags::NEED_DRAIN);
+        let emptied = entry.queue.is_empty() && !entry.lifecycle.is_destroyed();
+        let fin = emptied && entry.lifecycle.wants_fin();
+        let written = entry.has_written();
+        if emptied && need_drain {
             entry.flags.remove(Flags::NEED_DRAIN);
-            let fin = entry.lifecycle.wants_fin();
-            if need_drain {
-                self.note(key, Note::Drain);
-            }
-            if fin {
-                self.shut(key);
-            }
+            self.note(key, Note::Drain);
         }
-        self.note_written(key);
-        self.recount(key);
+        if fin {
+            self.shut(key);
+        }
+        if written {
+            self.note(key, Note::Written);
+        }
     }
 
     /// Sends the FIN.
@@ -138,10 +126,11 @@ impl Net {
         }
     }
 
-    /// Notes write completions whose bytes are with the kernel.
-    pub(super) fn note_written(&mut self, key: Key) {
-        if self.sockets.get(key).is_some_and(SocketEntry::has_written) {
-            self.note(key, Note::Written);
+    /// An event came for a socket that is paused: the kernel is asked for fewer of them (P2).
+    pub(crate) fn park(&mut self, key: Key) {
+        let queue_waits = |entry: &SocketEntry| !entry.queue.is_empty();
+        if let Some(queue_waits) = self.sockets.get(key).map(queue_waits) {
+            self.sync_interest(key, queue_waits);
         }
     }
 
@@ -176,11 +165,55 @@ impl Net {
 }
 
 impl SocketEntry {
-    fn has_written(&self) -> bool {
-        let flushed = self.flushed();
-        self.cold
-            .as_ref()
-            .and_then(|cold| cold.completions.front())
-            .is_some_and(|first| first.failed.is_some() || first.at <= flushed)
+    /// The sending half of [`Net::drain`].
+    fn send_queued(&mut self, sys: &mut Sys, pool: &mut QueuePool, mut budget: usize) -> Sent {
+        while !self.queue.is_empty() && self.may_send() {
+            if budget == 0 {
+                return Sent::BudgetUsed;
+            }
+            let Some(stream) = &mut self.stream else {
+                return Sent::Done;
+            };
+            let (asked, outcome) = match self.queue.front(budget) {
+                Front::Empty => return Sent::Done,
+                Front::One(bytes) => (bytes.len(), sys.write(stream, bytes)),
+                Front::Many(chunks) => {
+                    let slices = chunks.slices();
+                    let outcome = sys.write_vectored(stream, slices.as_slice());
+                    (slices.total_bytes(), outcome)
+                }
+            };
+            let (taken, sent) = self.after_send(asked, outcome);
+            self.queue.advance(taken, pool);
+            budget = budget.saturating_sub(taken);
+            if !matches!(sent, Sent::Done) {
+                return sent;
+            }
+        }
+        Sent::Done
+    }
+
+    /// Keeps what the kernel answered to a send of `asked` bytes; gives back how many it took.
+    fn after_send(&mut self, asked: usize, outcome: io::Result<usize>) -> (usize, Sent) {
+        match outcome {
+            Ok(taken) if taken >= asked => (asked, Sent::Done),
+            Ok(taken) => {
+                // Only after a short write does the kernel tell of room (P19).
+                self.latch.blocked_write();
+                (taken, Sent::Blocked)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.latch.blocked_write();
+                (0, Sent::Blocked)
+            }
+            Err(error) => (0, Sent::Failed(error)),
+        }
+    }
+
+    /// Somebody waits for a write whose bytes are with the kernel, or never will be.
+    pub(super) fn has_written(&self) -> bool {
+        let Some(cold) = &self.cold else { return false };
+        let first = cold.completions.front();
+        first.is_some_and(|first| first.failed.is_some() || first.at <= self.flushed())
     }
 }

@@ -181,6 +181,11 @@ impl SocketEntry {
         self.flags.contains(Flags::CORKED) && !self.lifecycle.wants_fin()
     }
 
+    /// The queue has reached the mark: `write` answers `false` (R40). An empty one never has.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.queue.is_empty() && self.queue.len() >= self.high_water_mark as usize
+    }
+
     /// The kernel would be asked to take bytes now.
     pub(crate) fn may_send(&self) -> bool {
         self.lifecycle.is_sending() && self.latch.is_writable() && !self.is_corked()

@@ -16,16 +16,22 @@ pub(crate) enum Filled {
     End,
     /// The connection failed.
     Failed(Error),
+    /// What was given back by `unread`: to be told before anything newer.
+    Held(Vec<u8>),
     /// Nothing now: paused, not readable, or not a state that reads.
     Dry,
 }
 
 impl Net {
-    /// Reads once, if the socket may read and the kernel is thought to have something.
+    /// Reads once, if the socket may read and the kernel is thought to have something. What was
+    /// given back comes first.
     pub(crate) fn fill(&mut self, key: Key, buffer: &mut [u8]) -> Filled {
         let Some(entry) = self.sockets.get_mut(key) else {
             return Filled::Dry;
         };
+        if entry.has_held() && !entry.latch.is_paused() {
+            return Filled::Held(std::mem::take(&mut entry.cold_mut().held));
+        }
         // An empty buffer would make every read look like the end (C13).
         if !entry.may_read() || buffer.is_empty() {
             return Filled::Dry;
@@ -84,14 +90,5 @@ impl Net {
         let held = &mut entry.cold_mut().held;
         held.splice(..0, bytes.iter().copied());
         self.mark_ready(key);
-    }
-
-    /// Takes what was given back by `unread`, unless the socket is paused.
-    pub(crate) fn take_held(&mut self, key: Key) -> Option<Vec<u8>> {
-        let entry = self.sockets.get_mut(key)?;
-        if entry.latch.is_paused() || !entry.lifecycle.is_reading() || !entry.has_held() {
-            return None;
-        }
-        Some(std::mem::take(&mut entry.cold_mut().held))
     }
 }

@@ -25,7 +25,7 @@ mod socket;
 mod timers;
 mod write;
 
-pub(crate) use entry::Flags;
+pub(crate) use entry::{Flags, SocketEntry};
 pub(crate) use fill::Filled;
 pub(crate) use idle::Idle;
 pub(crate) use ids::{Key, Target};
@@ -42,7 +42,6 @@ use crate::log_limit::LogLimit;
 use crate::stats::{Counters, Stats};
 use crate::sys::Sys;
 use crate::time::Wheel;
-use entry::SocketEntry;
 use server_entry::ServerEntry;
 use slots::Slots;
 use std::collections::VecDeque;

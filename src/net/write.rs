@@ -36,13 +36,14 @@ impl Net {
             return false;
         }
         let bytes = piece.as_slice().len();
-        let large = bytes >= self.limits.direct_write_bytes || !self.pool.can_lend();
-        let direct = large && bytes > 0 && entry.queue.is_empty() && entry.may_send();
         entry.bytes_written += bytes as u64;
         if let Some(run) = then {
             entry.await_written(None, run);
         }
-        let taken = if direct {
+        // A large piece goes past an empty queue; so does any, if there is no queue to lend: a
+        // broadcast then allocates nothing.
+        let straight = bytes >= self.limits.direct_write_bytes || !self.pool.can_lend();
+        let taken = if straight && bytes > 0 && entry.queue.is_empty() && entry.may_send() {
             self.send_direct(key, piece.as_slice())
         } else {
             0
@@ -59,25 +60,28 @@ impl Net {
             return false; // the direct write failed
         }
         piece.queue(taken, entry, &mut self.pool);
-        let mark = entry.high_water_mark as usize;
-        if entry.queue.len() >= mark && !entry.queue.is_empty() && entry.may_send() {
+        if entry.is_full() && entry.may_send() {
             self.drain(key);
         }
-        self.note_written(key);
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;
         };
         if entry.lifecycle.is_destroyed() {
             return false; // the kernel was asked and said how the connection failed
         }
-        let full = !entry.queue.is_empty() && entry.queue.len() >= mark;
+        let full = entry.is_full();
         if full {
             entry.flags.insert(Flags::NEED_DRAIN);
         }
-        if entry.may_send() && !entry.queue.is_empty() {
+        let written = entry.has_written();
+        let gathered = !entry.queue.is_empty() && entry.may_send();
+        entry.recount(&mut self.alive);
+        if gathered {
             self.mark_dirty(key);
         }
-        self.recount(key);
+        if written {
+            self.note(key, Note::Written);
+        }
         !full
     }
 
@@ -104,18 +108,6 @@ impl Net {
         };
         entry.await_written(Some(error), run);
         self.note(key, Note::Written);
-    }
-
-    /// Hands the caller's own bytes to the kernel; answers how many it took.
-    fn send_direct(&mut self, key: Key, bytes: &[u8]) -> usize {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return 0;
-        };
-        let Some(stream) = &mut entry.stream else {
-            return 0;
-        };
-        let outcome = self.sys.write(stream, bytes);
-        self.after_send(key, bytes.len(), outcome)
     }
 
     /// Marks a socket to be flushed: the one being served when its handler returns, any other at

@@ -7,7 +7,7 @@
 use super::{Reactor, tell};
 use crate::Event;
 use crate::connection::Input;
-use crate::net::{Accepted, Filled, Flags, Key, Net, Target};
+use crate::net::{Accepted, Filled, Flags, Key, Net, SocketEntry, Target};
 
 impl Reactor {
     /// Serves as many entries as stood in the queue when this began, oldest first.
@@ -37,18 +37,15 @@ impl Reactor {
         // Input first: it may still be there when the way out is gone already (C17).
         self.read(key);
         let net = &mut self.net;
-        let Some(entry) = net.sockets.get_mut(key) else {
+        let Some(entry) = net.sockets.get(key) else {
             return;
         };
-        let queue_waits = !entry.queue.is_empty();
         let paused = entry.latch.is_paused();
-        if queue_waits && entry.may_send() {
+        if !entry.queue.is_empty() && entry.may_send() {
             net.drain(key);
         }
         if paused {
-            // An event came although nobody reads: the kernel is asked for fewer of them (P2).
-            let queue_waits = net.sockets.get(key).is_some_and(|e| !e.queue.is_empty());
-            net.sync_interest(key, queue_waits);
+            net.park(key);
         }
         net.probe(key);
     }
@@ -57,9 +54,6 @@ impl Reactor {
     /// is used up.
     fn read(&mut self, key: Key) {
         let net = &mut self.net;
-        if !tell_held(net, key) {
-            return;
-        }
         let mut bytes_left = net.limits.read_bytes;
         for _ in 0..net.limits.reads {
             match net.fill(key, &mut self.buffer) {
@@ -67,19 +61,18 @@ impl Reactor {
                     tell::event(net, key, Event::Data(&self.buffer[..bytes]));
                     bytes_left = bytes_left.saturating_sub(bytes);
                 }
+                Filled::Held(bytes) => tell::event(net, key, Event::Data(&bytes)),
                 Filled::End => return tell_end(net, key),
                 Filled::Failed(error) => return net.fail(key, error),
                 Filled::Dry => return,
             }
-            if net.sockets.get(key).is_none_or(|entry| entry.has_held()) {
-                // Given back by the handler: told again before anything newer is read.
-                return net.mark_ready(key);
-            }
-            if bytes_left == 0 {
+            // What the handler has just given back is told once a turn, and nothing newer before.
+            if bytes_left == 0 || net.sockets.get(key).is_none_or(SocketEntry::has_held) {
                 break;
             }
         }
-        if net.sockets.get(key).is_some_and(|entry| entry.may_read()) {
+        let unfinished = |entry: &SocketEntry| entry.may_read() || entry.has_held();
+        if net.sockets.get(key).is_some_and(unfinished) {
             net.mark_ready(key);
         }
     }
@@ -99,16 +92,6 @@ impl Reactor {
         }
         net.mark_server_ready(key);
     }
-}
-
-/// Tells what was given back by `unread`; false if the handler gave it back once more, so that
-/// nothing newer may be told in this turn.
-fn tell_held(net: &mut Net, key: Key) -> bool {
-    let Some(held) = net.take_held(key) else {
-        return true;
-    };
-    tell::event(net, key, Event::Data(&held));
-    net.sockets.get(key).is_some_and(|entry| !entry.has_held())
 }
 
 /// The peer's FIN: told, and answered with ours unless half-open sockets are allowed (R28).
