@@ -331,3 +331,227 @@ impl Then {
 fn go(next: Lifecycle, act: Act, tell: Tell) -> Step {
     Step { next, act, tell }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const INPUTS: [Input; 11] = [
+        Input::Connected,
+        Input::Eof,
+        Input::EndTold {
+            allow_half_open: false,
+        },
+        Input::EndTold {
+            allow_half_open: true,
+        },
+        Input::Shut,
+        Input::Settled,
+        Input::End,
+        Input::DestroySoon,
+        Input::Reset,
+        Input::Destroy,
+        Input::CloseTold,
+    ];
+
+    const ENDING: Lifecycle = Ending(Then::AwaitPeer);
+    const ENDING_SOON: Lifecycle = Ending(Then::Destroy);
+    const OPENING: Lifecycle = Opening(Plan::Stay);
+    const OPENING_END: Lifecycle = Opening(Plan::End(Then::AwaitPeer));
+    const OPENING_SOON: Lifecycle = Opening(Plan::End(Then::Destroy));
+    const OPENING_RESET: Lifecycle = Opening(Plan::Reset);
+    const GONE: Lifecycle = Destroyed(Farewell::Plain);
+    const GONE_RESET: Lifecycle = Destroyed(Farewell::Reset);
+    const CLOSED: Lifecycle = Closed(Farewell::Plain);
+    const CLOSED_RESET: Lifecycle = Closed(Farewell::Reset);
+
+    /// What every state does with every input, by next state; `=` is "stays". Written out by hand
+    /// from the contract, not from the code above.
+    #[rustfmt::skip]
+    const TABLE: [(Lifecycle, [&str; 11]); 16] = [
+        // state          Connected     Eof          EndTold   half-open  Shut        Settled       End            DestroySoon     Reset            Destroy   CloseTold
+        (OPENING,        ["open",       "=",         "=",      "=",       "=",        "=",          "opening-end", "opening-soon", "opening-reset", "gone",   "="]),
+        (OPENING_END,    ["ending",     "=",         "=",      "=",       "=",        "=",          "=",           "opening-soon", "opening-reset", "gone",   "="]),
+        (OPENING_SOON,   ["ending-soon","=",         "=",      "=",       "=",        "=",          "=",           "=",            "opening-reset", "gone",   "="]),
+        (OPENING_RESET,  ["resetting",  "=",         "=",      "=",       "=",        "=",          "=",           "=",            "=",             "gone",   "="]),
+        (Resetting,      ["=",          "=",         "=",      "=",       "=",        "gone-reset", "=",           "=",            "gone-reset",    "gone",   "="]),
+        (Open,           ["=",          "writeonly", "=",      "=",       "=",        "=",          "ending",      "ending-soon",  "gone-reset",    "gone",   "="]),
+        (ENDING,         ["=",          "closing",   "=",      "=",       "readonly", "=",          "=",           "ending-soon",  "gone-reset",    "gone",   "="]),
+        (ENDING_SOON,    ["=",          "closing",   "=",      "=",       "ended",    "=",          "=",           "=",            "gone-reset",    "gone",   "="]),
+        (ReadOnly,       ["=",          "ended",     "=",      "=",       "=",        "=",          "=",           "gone",         "gone-reset",    "gone",   "="]),
+        (WriteOnly,      ["=",          "=",         "closing","=",       "=",        "=",          "closing",     "closing",      "gone-reset",    "gone",   "="]),
+        (Closing,        ["=",          "=",         "=",      "=",       "ended",    "=",          "=",           "=",            "gone-reset",    "gone",   "="]),
+        (Ended,          ["=",          "=",         "=",      "=",       "=",        "gone",       "=",           "=",            "gone-reset",    "gone",   "="]),
+        (GONE,           ["=",          "=",         "=",      "=",       "=",        "=",          "=",           "=",            "=",             "=",      "closed"]),
+        (GONE_RESET,     ["=",          "=",         "=",      "=",       "=",        "=",          "=",           "=",            "=",             "=",      "closed-reset"]),
+        (CLOSED,         ["=",          "=",         "=",      "=",       "=",        "=",          "=",           "=",            "=",             "=",      "="]),
+        (CLOSED_RESET,   ["=",          "=",         "=",      "=",       "=",        "=",          "=",           "=",            "=",             "=",      "="]),
+    ];
+
+    fn named(name: &str, from: Lifecycle) -> Lifecycle {
+        match name {
+            "=" => from,
+            "open" => Open,
+            "opening-end" => OPENING_END,
+            "opening-soon" => OPENING_SOON,
+            "opening-reset" => OPENING_RESET,
+            "resetting" => Resetting,
+            "ending" => ENDING,
+            "ending-soon" => ENDING_SOON,
+            "readonly" => ReadOnly,
+            "writeonly" => WriteOnly,
+            "closing" => Closing,
+            "ended" => Ended,
+            "gone" => GONE,
+            "gone-reset" => GONE_RESET,
+            "closed" => CLOSED,
+            "closed-reset" => CLOSED_RESET,
+            other => panic!("no state is called {other}"),
+        }
+    }
+
+    /// What a move from one state to another has to say and do, whatever caused it.
+    fn expected_tell(from: Lifecycle, input: Input, next: Lifecycle) -> Tell {
+        match (input, next) {
+            _ if next == from => Tell::Nothing,
+            (Input::Connected, _) => Tell::Connect,
+            (Input::Eof, _) => Tell::End,
+            (Input::Shut, _) => Tell::Finish,
+            (_, Destroyed(_)) => Tell::Close,
+            _ => Tell::Nothing,
+        }
+    }
+
+    fn expected_act(from: Lifecycle, input: Input, next: Lifecycle) -> Act {
+        match (from, input, next) {
+            _ if next == from => Act::Nothing,
+            (_, _, Destroyed(_)) => Act::Retire,
+            // What was queued while connecting leaves, and so does a FIN that has become due.
+            (Opening(_), Input::Connected, Open | Ending(_)) => Act::Flush,
+            (Open, Input::End | Input::DestroySoon, Ending(_)) => Act::Flush,
+            (WriteOnly, _, Closing) => Act::Flush,
+            _ => Act::Nothing,
+        }
+    }
+
+    #[test]
+    fn every_input_in_every_state_moves_as_the_table_says() {
+        for (state, row) in TABLE {
+            for (input, name) in INPUTS.into_iter().zip(row) {
+                let step = state.on(input);
+                let next = named(name, state);
+                assert_eq!(step.next, next, "{state:?} on {input:?}");
+                assert_eq!(
+                    step.tell,
+                    expected_tell(state, input, next),
+                    "{state:?} on {input:?} tells"
+                );
+                assert_eq!(
+                    step.act,
+                    expected_act(state, input, next),
+                    "{state:?} on {input:?} does"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn writes_are_refused_for_the_reason_that_node_gives() {
+        use Refusal::*;
+        for (state, whole, half_open) in [
+            (OPENING, None, None),
+            (OPENING_END, Some(AfterEnd), Some(AfterEnd)),
+            (OPENING_SOON, Some(AfterEnd), Some(AfterEnd)),
+            (OPENING_RESET, None, None),
+            (Resetting, None, None),
+            (Open, None, None),
+            (ENDING, Some(AfterEnd), Some(AfterEnd)),
+            (ENDING_SOON, Some(AfterEnd), Some(AfterEnd)),
+            (ReadOnly, Some(AfterEnd), Some(AfterEnd)),
+            (WriteOnly, None, None), // R29, R48
+            (Closing, Some(EndedByPeer), Some(AfterEnd)),
+            (Ended, Some(EndedByPeer), Some(AfterEnd)),
+            (GONE, Some(Refusal::Destroyed), Some(Refusal::Destroyed)),
+            (CLOSED, Some(Refusal::Destroyed), Some(Refusal::Destroyed)),
+        ] {
+            assert_eq!(state.refuses_write(false), whole, "{state:?}");
+            assert_eq!(state.refuses_write(true), half_open, "{state:?}, half-open");
+        }
+    }
+
+    #[test]
+    fn what_each_state_allows_stands_in_one_table() {
+        #[rustfmt::skip]
+        let table = [
+            // state         reads  sends  fin    ended  alive: listening, paused, paused with a queue
+            (OPENING,       [false, false, false, false, true,  true,  true]),
+            (OPENING_END,   [false, false, false, true,  true,  true,  true]),
+            (OPENING_RESET, [false, false, false, false, true,  true,  true]),
+            (Resetting,     [false, false, false, false, true,  true,  true]),
+            (Open,          [true,  true,  false, false, true,  false, true]),
+            (ENDING,        [true,  true,  true,  true,  true,  true,  true]),
+            (ENDING_SOON,   [true,  true,  true,  true,  true,  true,  true]),
+            (ReadOnly,      [true,  false, false, true,  true,  false, true]),
+            (WriteOnly,     [false, true,  false, false, false, false, true]),
+            (Closing,       [false, true,  true,  true,  true,  true,  true]),
+            (Ended,         [false, false, false, true,  true,  true,  true]),
+            (GONE,          [false, false, false, false, true,  true,  true]),
+            (CLOSED,        [false, false, false, false, false, false, false]),
+        ];
+        for (state, expected) in table {
+            let found = [
+                state.is_reading(),
+                state.is_sending(),
+                state.wants_fin(),
+                state.write_ended(),
+                state.keeps_alive(true, true),
+                state.keeps_alive(false, true),
+                state.keeps_alive(false, false),
+            ];
+            assert_eq!(found, expected, "{state:?}");
+            assert_eq!(state.is_connecting(), matches!(state, Opening(_)));
+            assert_eq!(state.is_destroyed(), matches!(state, GONE | CLOSED));
+            assert_eq!(state.awaits_settling(), matches!(state, Ended | Resetting));
+        }
+    }
+
+    proptest! {
+        /// Whatever happens, in whatever order: each thing is told at most once and in the order of
+        /// the contract, and nothing but `close` after destruction.
+        #[test]
+        fn no_sequence_of_inputs_tells_anything_twice_or_too_late(
+            connecting in any::<bool>(),
+            inputs in prop::collection::vec(prop::sample::select(&INPUTS[..]), 0..40),
+        ) {
+            let mut state = if connecting { OPENING } else { Open };
+            let (mut connects, mut ends, mut finishes, mut closes) = (0, 0, 0, 0);
+            for input in inputs {
+                let before = state;
+                let step = state.on(input);
+                state = step.next;
+                match step.tell {
+                    Tell::Nothing => {}
+                    Tell::Connect => connects += 1,
+                    Tell::End => ends += 1,
+                    Tell::Finish => finishes += 1,
+                    Tell::Close => closes += 1,
+                }
+                prop_assert!(connects <= u32::from(connecting));
+                prop_assert!(ends <= 1 && finishes <= 1 && closes <= 1);
+                if before.is_destroyed() {
+                    prop_assert_eq!(step.tell, Tell::Nothing);
+                    prop_assert!(state.is_destroyed(), "destruction is for good");
+                }
+                prop_assert_eq!(closes == 1, state.is_destroyed());
+                prop_assert_eq!(step.act == Act::Retire, step.tell == Tell::Close);
+                if ends == 1 && finishes == 1 {
+                    prop_assert!(matches!(state, Ended | Destroyed(_) | Closed(_)), "{state:?}");
+                }
+            }
+            // And from wherever it got to, two inputs see it off.
+            let state = state.on(Input::Destroy).next.on(Input::CloseTold).next;
+            prop_assert!(matches!(state, Closed(_)));
+        }
+    }
+}

@@ -215,13 +215,10 @@ impl Net {
             return Accepted::Drained;
         };
         match self.sys.accept(listener) {
-            Ok((stream, peer)) => {
-                server.starved = false;
-                self.admit(key, stream, peer)
-            }
+            Ok((stream, peer)) => self.admit(key, stream, peer),
             Err(error) => match trouble(&error) {
                 Trouble::None => {
-                    server.starved = false;
+                    server.starved = false; // the episode ends when nobody waits any more
                     Accepted::Drained
                 }
                 Trouble::ThisOne => {

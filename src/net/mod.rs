@@ -197,18 +197,17 @@ impl Net {
             || self.timers.immediates() > 0
     }
 
-    /// How long the loop may sleep from `now` on; `None`: until something happens.
-    pub(crate) fn sleep_from(&self, now: u64) -> Option<Duration> {
+    /// How long the loop may sleep; `None`: until something happens. The clock is looked at only if
+    /// there is something to wake for.
+    pub(crate) fn sleep(&self) -> Option<Duration> {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
         let ticks = [self.timers.next_wake(), self.idle.next_wake()];
-        let wakes = ticks
-            .into_iter()
-            .flatten()
-            .map(|tick| tick.saturating_mul(NANOS_PER_TICK));
-        let next = wakes.chain(self.retry_accepts_at).min()?;
-        Some(Duration::from_nanos(next.saturating_sub(now)))
+        let wakes = ticks.into_iter().flatten();
+        let nanos = wakes.map(|tick| tick.saturating_mul(NANOS_PER_TICK));
+        let next = nanos.chain(self.retry_accepts_at).min()?;
+        Some(Duration::from_nanos(next.saturating_sub(self.sys.now())))
     }
 
     /// Puts a socket into the ready queue, unless it stands there.

@@ -203,7 +203,7 @@ impl Socket<'_> {
     /// A write answered `false`, and `drain` is still to come.
     #[doc(alias = "writableNeedDrain")]
     pub fn writable_need_drain(&self) -> bool {
-        self.flag(Flags::NEED_DRAIN) && !self.destroyed()
+        self.flag(Flags::NEED_DRAIN) && !self.flag(Flags::ENDED) && !self.destroyed()
     }
 
     /// The mark, in bytes, at which `write` begins to answer `false`. 65,536 unless the options

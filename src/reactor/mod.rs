@@ -147,7 +147,7 @@ impl Reactor {
     /// waits already, what a call from outside a turn has left included; `None` when only the
     /// descriptor can bring something.
     pub fn next_timeout(&self) -> Option<Duration> {
-        self.net.sleep_from(self.net.sys.now())
+        self.net.sleep()
     }
 
     /// Whether anything keeps the loop going: [`run`](Reactor::run) would not return at once.
