@@ -34,6 +34,8 @@ impl Net {
         let queued = entry.queue.len();
         let sent = entry.send_queued(&mut self.sys, &mut self.pool, self.limits.write_bytes);
         if entry.queue.len() < queued {
+            let taken = queued - entry.queue.len();
+            log::trace!("socket {key:?}: wrote {taken} bytes");
             idle::touch(entry, key, self.tick, &mut self.idle);
         }
         match sent {
@@ -56,6 +58,7 @@ impl Net {
         let outcome = self.sys.write(stream, bytes);
         let (taken, sent) = entry.after_send(bytes.len(), outcome);
         if taken > 0 {
+            log::trace!("socket {key:?}: wrote {taken} bytes");
             idle::touch(entry, key, self.tick, &mut self.idle);
         }
         match sent {

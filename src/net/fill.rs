@@ -42,6 +42,7 @@ impl Net {
         match self.sys.read(stream, buffer) {
             Ok(0) => Filled::End,
             Ok(bytes) => {
+                log::trace!("socket {key:?}: read {bytes} bytes");
                 entry.bytes_read += bytes as u64;
                 idle::touch(entry, key, self.tick, &mut self.idle);
                 if bytes < buffer.len() {

@@ -5,6 +5,8 @@
 /// Budgets and capacities of a reactor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
+    /// Events taken from the kernel in one poll.
+    pub(crate) events: usize,
     /// Bytes of the one read buffer: the longest chunk that `data` gets (R19).
     pub(crate) read_buffer_bytes: usize,
     /// Reads of one socket in a turn.
@@ -29,6 +31,7 @@ pub(crate) struct Limits {
 impl Default for Limits {
     fn default() -> Limits {
         Limits {
+            events: 1024,
             read_buffer_bytes: 64 * 1024,
             reads: 16,
             read_bytes: 256 * 1024,
@@ -41,6 +44,3 @@ impl Default for Limits {
         }
     }
 }
-
-/// Events taken from the kernel in one poll.
-pub(crate) const EVENT_CAPACITY: usize = 1024;

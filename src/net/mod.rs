@@ -30,7 +30,7 @@ pub(crate) use fill::Filled;
 pub(crate) use idle::Idle;
 pub(crate) use ids::{Key, Target};
 pub use ids::{ServerId, SocketId, TimerId};
-pub(crate) use limits::{EVENT_CAPACITY, Limits};
+pub(crate) use limits::Limits;
 pub(crate) use listen::{Accepted, ServerNote};
 pub(crate) use notes::{Note, Notes};
 pub use server::Server;

@@ -10,7 +10,7 @@ mod serve;
 mod tell;
 mod timers;
 
-use crate::net::{EVENT_CAPACITY, Limits, Net};
+use crate::net::{Limits, Net};
 use crate::sys::Sys;
 use crate::{Error, Result};
 use std::fmt;
@@ -71,8 +71,9 @@ impl Reactor {
     ///
     /// When the system has no descriptor or no memory for a poller.
     pub fn new() -> Result<Reactor> {
-        let sys = Sys::new(EVENT_CAPACITY).map_err(|error| Error::io("epoll_create1", error))?;
-        Ok(Reactor::on(sys, Limits::default()))
+        let limits = Limits::default();
+        let sys = Sys::new(limits.events).map_err(|error| Error::io("epoll_create1", error))?;
+        Ok(Reactor::on(sys, limits))
     }
 
     pub(crate) fn on(sys: Sys, limits: Limits) -> Reactor {

@@ -1,7 +1,7 @@
 //! Sleeping, and taking in what the kernel says.
 
 use super::Reactor;
-use crate::net::{EVENT_CAPACITY, Flags, Net, Target};
+use crate::net::{Flags, Net, Target};
 use crate::{Error, Result};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ impl Reactor {
         net.read_clock();
         net.counters.turns += 1;
         net.counters.events += events as u64;
-        self.batch_was_full = events == EVENT_CAPACITY;
+        self.batch_was_full = events == net.limits.events;
         if net.retry_accepts_at.is_some_and(|at| at <= net.now) {
             net.retry_accepts();
         }
