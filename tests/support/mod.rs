@@ -5,11 +5,14 @@
 #![allow(dead_code)] // each test binary uses its own part
 #![allow(unreachable_pub)] // shared by binaries, so there is no crate to be reachable in
 
-use netloop::{Address, Event, Handler, Net, Reactor, Socket, SocketId, handler_fn};
+use netloop::{
+    Address, ConnectOptions, Event, Handler, ListenOptions, Net, Reactor, Socket, SocketId,
+    handler_fn,
+};
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -95,16 +98,15 @@ pub fn describe(event: &Event<'_>) -> String {
 }
 
 /// A handler that logs every event as `WHO EVENT`.
-pub fn recorder(who: &str, log: &Log) -> impl Handler + 'static {
+pub fn recorder(who: &str, log: &Log) -> impl Handler + use<> {
     reacting(who, log, |_, _| ())
 }
 
 /// A handler that logs every event as `WHO EVENT`, and then does what `react` says.
-pub fn reacting(
-    who: &str,
-    log: &Log,
-    mut react: impl FnMut(&mut Socket<'_>, Event<'_>) + 'static,
-) -> impl Handler + 'static {
+pub fn reacting<F>(who: &str, log: &Log, mut react: F) -> impl Handler + use<F>
+where
+    F: FnMut(&mut Socket<'_>, Event<'_>) + 'static,
+{
     let (who, log) = (who.to_owned(), log.clone());
     handler_fn(move |socket, event| {
         log.push(format!("{who} {}", describe(&event)));
@@ -197,20 +199,52 @@ pub fn connected(
 
 /// One end in our loop, accepted with `handler`; the other a plain blocking socket.
 pub fn accepted(reactor: &mut Reactor, handler: impl Handler + 'static) -> (SocketId, TcpStream) {
+    accepted_by(reactor, "127.0.0.1:0", handler)
+}
+
+/// As [`accepted`], by a server with these options.
+pub fn accepted_by(
+    reactor: &mut Reactor,
+    options: impl Into<ListenOptions>,
+    handler: impl Handler + 'static,
+) -> (SocketId, TcpStream) {
     let seen = Rc::new(Cell::new(None));
     let (id, mut handler) = (seen.clone(), Some(handler));
-    let address = listen(reactor, move |socket| {
+    let accept = move |socket: &mut Socket<'_>| {
         id.set(Some(socket.id()));
         Box::new(handler.take().expect("one connection")) as Box<dyn Handler>
-    });
-    let peer = plain_peer(address);
+    };
+    let server = reactor.net().listen(options, accept).unwrap();
+    let peer = plain_peer(inet(server.address().unwrap()));
     turn_until(reactor, |_| seen.get().is_some());
     (seen.get().unwrap(), peer)
 }
 
+/// As [`accepted`] the other way round: our end is the one that connects, with what `configure`
+/// makes of its options, and `before` is done to it before anything is turned.
+pub fn dialled(
+    reactor: &mut Reactor,
+    configure: impl FnOnce(ConnectOptions) -> ConnectOptions,
+    handler: impl Handler + 'static,
+    before: impl FnOnce(&mut Socket<'_>),
+) -> (SocketId, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = configure(listener.local_addr().unwrap().into());
+    let mut socket = reactor.net().connect(options, handler).unwrap();
+    before(&mut socket);
+    let id = socket.id();
+    turn_until(reactor, |net| {
+        net.socket(id).is_none_or(|socket| !socket.connecting())
+    });
+    (id, patient(listener.accept().unwrap().0))
+}
+
 /// A plain blocking socket, with time-outs so that a failing test ends.
 pub fn plain_peer(address: SocketAddr) -> TcpStream {
-    let peer = TcpStream::connect(address).unwrap();
+    patient(TcpStream::connect(address).unwrap())
+}
+
+fn patient(peer: TcpStream) -> TcpStream {
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     peer.set_write_timeout(Some(PATIENCE)).unwrap();
     peer.set_nodelay(true).unwrap();
@@ -275,6 +309,31 @@ pub fn write_while_turning(reactor: &mut Reactor, peer: &mut TcpStream, bytes: &
         }
     }
     peer.set_nonblocking(false).unwrap();
+}
+
+/// Writes to a plain peer, without turning the loop, until the kernels on the way take no more;
+/// gives back how many bytes they took.
+pub fn write_until_full(peer: &mut TcpStream, bytes: &[u8]) -> usize {
+    peer.set_nonblocking(true).unwrap();
+    let mut sent = 0;
+    while sent < bytes.len() {
+        match peer.write(&bytes[sent..]) {
+            Ok(taken) => sent += taken,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) => panic!("write: {error}"),
+        }
+    }
+    peer.set_nonblocking(false).unwrap();
+    sent
+}
+
+/// An address at which nobody listens, and what keeps it from being given to somebody who does.
+pub fn refusing() -> (SocketAddr, socket2::Socket) {
+    let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    holder.bind(&any_port.into()).unwrap();
+    let address = holder.local_addr().unwrap().as_socket().unwrap();
+    (address, holder)
 }
 
 /// Bytes whose value tells their place, so that a lost or doubled one shows.
