@@ -82,6 +82,8 @@ impl Reactor {
         if let Some(server) = net.servers.get_mut(key) {
             server.in_ready = false;
         }
+        // A peer may be there before `listening` was told, which comes first (R87).
+        tell::server_notes(net, key);
         for _ in 0..net.limits.accepts {
             match net.accept(key) {
                 Accepted::Socket(socket) => tell::connection(net, key, socket),

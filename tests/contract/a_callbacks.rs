@@ -275,6 +275,19 @@ fn r2_close_the_server_from_connection() {
     assert_eq!(log.of("server"), ["listening", "connection", "close"]);
 }
 
+/// What a call has left to tell is told before what the network brings afterwards.
+#[test]
+fn r87_listening_is_told_before_a_peer_that_came_in_the_meantime() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let server = Doorkeeper::of(&log);
+    let server = reactor.net().listen_with("127.0.0.1:0", server).unwrap();
+    let _peer = plain_peer(inet(server.address().unwrap()));
+    turn_until_line(&mut reactor, &log, "server connection");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.of("server"), ["listening", "connection"]);
+}
+
 /// Node's `listen` from 'error' has no counterpart: what fails at once, `listen` answers.
 #[test]
 fn r2_listen_from_a_servers_close_at_the_same_address() {
