@@ -7,3 +7,4 @@
 mod support;
 
 mod a_callbacks;
+mod c_reading;
