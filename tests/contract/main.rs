@@ -8,3 +8,4 @@ mod support;
 
 mod a_callbacks;
 mod c_reading;
+mod d_half_close;
