@@ -9,3 +9,4 @@ mod support;
 mod a_callbacks;
 mod c_reading;
 mod d_half_close;
+mod e_writing;

@@ -340,3 +340,39 @@ pub fn refusing() -> (SocketAddr, socket2::Socket) {
 pub fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| (at % 251) as u8).collect()
 }
+
+/// As [`accepted`], with options for the accepted socket.
+pub fn accepted_with(
+    reactor: &mut Reactor,
+    options: impl FnOnce(ListenOptions) -> ListenOptions,
+    handler: impl Handler + 'static,
+) -> (SocketId, TcpStream) {
+    let seen = Rc::new(Cell::new(None));
+    let (id, mut handler) = (seen.clone(), Some(handler));
+    let options = options(ListenOptions::from("127.0.0.1:0"));
+    let server = reactor.net().listen(options, move |socket| {
+        id.set(Some(socket.id()));
+        Box::new(handler.take().expect("one connection")) as Box<dyn Handler>
+    });
+    let peer = plain_peer(inet(server.unwrap().address().unwrap()));
+    turn_until(reactor, |_| seen.get().is_some());
+    (seen.get().unwrap(), peer)
+}
+
+/// The completion of a write: logs `WHAT ok`, or `WHAT CODE`.
+pub fn completion(
+    what: &str,
+    log: &Log,
+) -> impl FnOnce(&mut Net, netloop::Result<()>) + 'static + use<> {
+    let (what, log) = (what.to_owned(), log.clone());
+    move |_, outcome| match outcome {
+        Ok(()) => log.push(format!("{what} ok")),
+        Err(error) => log.push(format!("{what} {}", error.code())),
+    }
+}
+
+/// How often the kernel was asked to take bytes.
+pub fn sends(net: &Net) -> u64 {
+    let syscalls = net.stats().syscalls;
+    syscalls.write + syscalls.write_vectored
+}
