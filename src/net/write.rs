@@ -37,9 +37,6 @@ impl Net {
         }
         let bytes = piece.as_slice().len();
         entry.bytes_written += bytes as u64;
-        if let Some(run) = then {
-            entry.await_written(None, run);
-        }
         // A large piece goes past an empty queue; so does any, if there is no queue to lend: a
         // broadcast then allocates nothing.
         let straight = bytes >= self.limits.direct_write_bytes || !self.pool.can_lend();
@@ -48,18 +45,31 @@ impl Net {
         } else {
             0
         };
-        self.queue_rest(key, piece, taken)
+        self.queue_rest(key, piece, taken, then)
     }
 
     /// Queues what the kernel did not take, asks it once more if the mark is reached, and answers.
-    fn queue_rest(&mut self, key: Key, piece: Piece<'_>, taken: usize) -> bool {
+    fn queue_rest(
+        &mut self,
+        key: Key,
+        piece: Piece<'_>,
+        taken: usize,
+        then: Option<OnWritten>,
+    ) -> bool {
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;
         };
         if entry.lifecycle.is_destroyed() {
-            return false; // the direct write failed
+            // The direct write failed, so what it did not take was never queued.
+            let error = entry.error().cloned().unwrap_or_else(Error::canceled);
+            self.complete_with(key, error, then);
+            return false;
         }
         piece.queue(taken, entry, &mut self.pool);
+        // Only now: while bytes are in neither place they would count as taken by the kernel.
+        if let Some(run) = then {
+            entry.await_written(None, run);
+        }
         if entry.is_full() && entry.may_send() {
             self.drain(key);
         }

@@ -425,6 +425,27 @@ fn r43_each_completion_runs_once_in_order_when_its_own_bytes_are_with_the_kernel
 }
 
 #[test]
+fn r43_a_write_that_fails_hears_so_before_the_error_event() {
+    // A short one is gathered, a long one goes straight from the caller's slice.
+    for bytes in [1, 10_000] {
+        let mut reactor = Reactor::new().unwrap();
+        let log = Log::new();
+        let (us, peer) = accepted(&mut reactor, recorder("us", &log));
+        at(&mut reactor, us).pause(); // so that the write is the first to meet the reset
+        reset(peer);
+        turn_until_quiet(&mut reactor);
+        assert_eq!(log.lines(), [""; 0]);
+        at(&mut reactor, us).write_then(&pattern(bytes), completion("write", &log));
+        turn_until_line(&mut reactor, &log, "us close true");
+        assert_eq!(
+            log.lines(),
+            ["write ECONNRESET", "us error ECONNRESET", "us close true"],
+            "{bytes} bytes"
+        );
+    }
+}
+
+#[test]
 fn r43_a_completion_that_writes_does_not_starve_the_turn() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
