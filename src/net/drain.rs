@@ -80,7 +80,6 @@ impl Net {
         let fin = emptied && entry.lifecycle.wants_fin();
         let written = entry.has_written();
         if emptied && need_drain {
-            entry.flags.remove(Flags::NEED_DRAIN);
             self.note(key, Note::Drain);
         }
         if fin {

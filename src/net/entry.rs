@@ -244,7 +244,7 @@ impl Flags {
     pub(crate) const IN_NOTES: Flags = Flags(1 << 1);
     /// Written to, and not flushed since.
     pub(crate) const DIRTY: Flags = Flags(1 << 2);
-    /// A write answered `false` and `drain` has not been noted since.
+    /// A write answered `false` and `drain` has not been told since.
     pub(crate) const NEED_DRAIN: Flags = Flags(1 << 3);
     /// The option of that name.
     pub(crate) const HALF_OPEN: Flags = Flags(1 << 4);

@@ -6,7 +6,7 @@
 
 use crate::connection::Input;
 use crate::handler::{BoxedAcceptor, Dropped, Event, Handler};
-use crate::net::{Due, Every, Key, Net, Server, ServerNote, Socket};
+use crate::net::{Due, Every, Flags, Key, Net, Server, ServerNote, Socket};
 use crate::net::{Note, Notes};
 
 /// Tells `event` to the handler of a socket, then flushes what it wrote.
@@ -115,14 +115,16 @@ fn attempt(net: &mut Net, key: Key) {
     }
 }
 
-/// `drain` never comes once `end` or `destroy` was called (R42).
+/// `drain` never comes once `end` or `destroy` was called (R42). If bytes wait again by now, it was
+/// noted too early: it is noted once more when they are gone.
 fn drain(net: &mut Net, key: Key) {
-    let ended = |net: &Net| {
-        let entry = net.sockets.get(key);
-        entry.is_none_or(|entry| entry.lifecycle.write_ended())
+    let Some(entry) = net.sockets.get_mut(key) else {
+        return;
     };
-    if !ended(net) {
-        event_if_open(net, key, Event::Drain);
+    let over = entry.lifecycle.write_ended() || entry.lifecycle.is_destroyed();
+    if !over && entry.queue.is_empty() {
+        entry.flags.remove(Flags::NEED_DRAIN);
+        event(net, key, Event::Drain);
     }
 }
 

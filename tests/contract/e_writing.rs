@@ -403,6 +403,31 @@ fn r42_no_drain_once_destroy_was_called() {
     assert_eq!(log.lines(), ["us close false"]);
 }
 
+/// A completion is told before `drain` and may fill the queue again: then nothing has drained.
+#[test]
+fn r42_no_drain_while_the_queue_is_full_again() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let told = log.clone();
+    let handler = reacting("us", &log, move |socket, event| {
+        if let Event::Drain = event {
+            told.push(format!("left {}", socket.buffer_size()));
+        }
+    });
+    let (us, mut peer) = accepted(&mut reactor, handler);
+    let told = log.clone();
+    let again = move |net: &mut netloop::Net, _| {
+        let mut socket = net.socket(us).unwrap();
+        assert!(socket.writable_need_drain(), "it is still to come");
+        assert!(!socket.write(&vec![0; BIG]));
+        told.push("again");
+    };
+    at(&mut reactor, us).write_then(&vec![0; BIG], again);
+    read_while_turning(&mut reactor, &mut peer, 2 * BIG).unwrap();
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.lines(), ["again", "us drain", "left 0"]);
+}
+
 #[test]
 fn r43_each_completion_runs_once_in_order_when_its_own_bytes_are_with_the_kernel() {
     let mut reactor = Reactor::new().unwrap();
