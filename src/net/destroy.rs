@@ -168,7 +168,8 @@ impl SocketEntry {
             None => Error::canceled(),
         };
         for completion in &mut cold.completions {
-            if completion.at > flushed && completion.failed.is_none() {
+            let lost = never_connected || completion.at > flushed;
+            if lost && completion.failed.is_none() {
                 completion.failed = Some(why.clone());
             }
         }

@@ -216,6 +216,7 @@ impl SocketEntry {
     pub(super) fn has_written(&self) -> bool {
         let Some(cold) = &self.cold else { return false };
         let first = cold.completions.front();
-        first.is_some_and(|first| first.failed.is_some() || first.at <= self.flushed())
+        let with_kernel = |at| at <= self.flushed() && !self.lifecycle.is_connecting();
+        first.is_some_and(|first| first.failed.is_some() || with_kernel(first.at))
     }
 }

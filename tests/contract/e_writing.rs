@@ -517,6 +517,30 @@ fn r44_closed_before_connect_every_completion_hears_so_after_close() {
 }
 
 #[test]
+fn r44_so_it_is_when_the_connect_fails() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, listener) = connecting(&mut reactor, &log, |to| to);
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let mut us = at(&mut reactor, us);
+    us.write_then(b"", completion("nothing", &log));
+    us.write_then(b"a", completion("a", &log));
+    turn_until_line(&mut reactor, &log, "us close true");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(
+        log.lines(),
+        [
+            &*format!("us attempt {address}"),
+            "us error ECONNREFUSED",
+            "us close true",
+            "nothing ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+            "a ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+        ]
+    );
+}
+
+#[test]
 fn r45_destroy_with_bytes_queued_cancels_their_completions_before_close() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
