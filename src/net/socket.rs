@@ -166,6 +166,7 @@ impl Socket<'_> {
     ///
     /// Node: [`writable.cork`](https://nodejs.org/api/stream.html#writablecork).
     pub fn cork(&mut self) {
+        self.net.send_gathered(self.key); // only what comes after it is held back
         if let Some(entry) = self.entry_mut()
             && !entry.lifecycle.is_destroyed()
             && !entry.lifecycle.write_ended()

@@ -133,7 +133,7 @@ impl Net {
     }
 
     /// Bytes that were gathered and not flushed go to the kernel now, as they would have gone at
-    /// once in Node: before a call that would drop them.
+    /// once in Node: before a call that would drop or hold them.
     pub(crate) fn send_gathered(&mut self, key: Key) {
         let gathered = |entry: &SocketEntry| entry.flags.contains(Flags::DIRTY) && entry.may_send();
         if self.sockets.get(key).is_some_and(gathered) {

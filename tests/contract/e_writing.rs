@@ -886,6 +886,23 @@ fn r51_destroy_drops_what_is_corked() {
     assert_eq!(peer.read(&mut [0; 1]).unwrap(), 0);
 }
 
+/// Node's `write` has handed them over by then; here they were gathered.
+#[test]
+fn r51_cork_holds_back_only_what_is_written_after_it() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
+    let mut socket = at(&mut reactor, us);
+    socket.write(b"before");
+    socket.cork();
+    socket.write(b"after");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(at(&mut reactor, us).buffer_size(), 5);
+    let mut got = [0; 6];
+    peer.read_exact(&mut got).unwrap();
+    assert_eq!(&got, b"before");
+}
+
 #[test]
 fn r52_bytes_written_counts_at_the_write_once_and_survives_close() {
     let mut reactor = Reactor::new().unwrap();
