@@ -10,3 +10,4 @@ mod a_callbacks;
 mod c_reading;
 mod d_half_close;
 mod e_writing;
+mod f_destroy;
