@@ -48,13 +48,13 @@ impl Net {
     /// `destroy()`: what was gathered is handed to the kernel first, since Node's `write` would
     /// have done so at once.
     pub(crate) fn destroy(&mut self, key: Key) {
-        self.send_gathered(key);
+        self.send_last(key);
         self.step(key, Input::Destroy);
     }
 
     /// `reset_and_destroy()`.
     pub(crate) fn reset(&mut self, key: Key) {
-        self.send_gathered(key);
+        self.send_last(key);
         self.step(key, Input::Reset);
     }
 

@@ -69,6 +69,18 @@ impl Net {
         taken
     }
 
+    /// Hands gathered bytes to the kernel before a call that destroys the socket. How it goes is
+    /// told to nobody but the completions: only what that call brings about may follow it (R55).
+    pub(super) fn send_last(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && entry.flags.contains(Flags::DIRTY)
+        {
+            let queued = entry.queue.len();
+            entry.send_queued(&mut self.sys, &mut self.pool, usize::MAX);
+            log::trace!("socket {key:?}: wrote {} bytes", queued - entry.queue.len());
+        }
+    }
+
     /// What an empty queue leads to.
     fn after_drain(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {

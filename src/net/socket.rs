@@ -280,7 +280,7 @@ impl Socket<'_> {
     /// `had_error`. On a socket that is destroyed it does nothing.
     #[doc(alias = "destroy")]
     pub fn destroy_with(&mut self, error: impl Into<Error>) {
-        self.net.send_gathered(self.key);
+        self.net.send_last(self.key);
         self.net.fail(self.key, error.into());
     }
 

@@ -107,7 +107,7 @@ impl Net {
     }
 
     fn refuse_with(&mut self, key: Key, error: Error, then: Option<OnWritten>) {
-        self.send_gathered(key);
+        self.send_last(key);
         self.complete_with(key, error.clone(), then);
         self.fail(key, error);
     }
@@ -133,7 +133,7 @@ impl Net {
     }
 
     /// Bytes that were gathered and not flushed go to the kernel now, as they would have gone at
-    /// once in Node: before a call that would drop or hold them.
+    /// once in Node: before a call that would hold them back.
     pub(crate) fn send_gathered(&mut self, key: Key) {
         let gathered = |entry: &SocketEntry| entry.flags.contains(Flags::DIRTY) && entry.may_send();
         if self.sockets.get(key).is_some_and(gathered) {

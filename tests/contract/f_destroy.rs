@@ -129,6 +129,28 @@ fn r55_a_second_destroy_is_ignored_and_so_is_its_error() {
     assert_eq!(log.lines(), ["us close false"]);
 }
 
+/// Bytes that were only gathered are sent first. If that fails, nobody but they want to know.
+#[test]
+fn r55_destroy_tells_no_error_whatever_became_of_the_last_bytes() {
+    for reset_ours in [false, true] {
+        let mut reactor = Reactor::new().unwrap();
+        let log = Log::new();
+        let (us, peer) = accepted(&mut reactor, recorder("us", &log));
+        reset(peer);
+        let mut us = at(&mut reactor, us);
+        us.write_then(b"bye", completion("bye", &log));
+        if reset_ours {
+            us.reset_and_destroy();
+        } else {
+            us.destroy();
+        }
+        assert!(us.errored().is_none());
+        turn_until_line(&mut reactor, &log, "us close false");
+        turn_until_quiet(&mut reactor);
+        assert_eq!(log.lines(), ["bye ECANCELED", "us close false"]);
+    }
+}
+
 #[test]
 fn r56_destroy_in_data_drops_the_rest_and_the_peer_sees_a_reset() {
     let mut reactor = Reactor::new().unwrap();
@@ -177,6 +199,20 @@ fn r57_the_first_error_is_the_one_that_is_told_and_one_close_follows() {
     turn_until_line(&mut reactor, &log, "us close true");
     turn_until_quiet(&mut reactor);
     assert_eq!(log.lines(), ["us error FIRST", "us close true"]);
+}
+
+#[test]
+fn r57_it_is_told_though_the_last_bytes_fail_to_leave() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, peer) = accepted(&mut reactor, recorder("us", &log));
+    reset(peer);
+    let mut us = at(&mut reactor, us);
+    us.write_then(b"bye", completion("bye", &log));
+    us.destroy_with(Error::new("MINE", "enough"));
+    turn_until_line(&mut reactor, &log, "us close true");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.lines(), ["bye MINE", "us error MINE", "us close true"]);
 }
 
 #[test]
