@@ -224,7 +224,9 @@ impl Socket<'_> {
     /// Node: [`socket.pause`](https://nodejs.org/api/net.html#socketpause). Node reads on until its
     /// buffer is full, and tells `end` and resets to some paused sockets; here one rule holds.
     pub fn pause(&mut self) {
-        if let Some(entry) = self.entry_mut() {
+        if let Some(entry) = self.entry_mut()
+            && !entry.lifecycle.is_destroyed()
+        {
             entry.latch.set_paused(true);
         }
         self.net.recount(self.key);

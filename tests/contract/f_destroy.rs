@@ -323,6 +323,7 @@ fn poke(socket: &mut Socket<'_>) -> [u64; 2] {
     assert!(!socket.write(b"x") && !socket.write_bytes(vec![1].into()));
     assert_destroyed(socket);
     assert_eq!(socket.timeout(), None, "setting it does nothing");
+    assert!(!socket.is_paused());
     assert!(socket.server().is_some());
     assert_eq!(socket.writable_high_water_mark(), 65_536);
     let _ = (socket.address(), socket.local_family());
