@@ -54,6 +54,11 @@ compile_error!(
      beside a 32-bit generation"
 );
 
+/// Lets the examples of the README compile, so that they stay true.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod address;
 mod connection;
 mod error;
