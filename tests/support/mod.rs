@@ -13,6 +13,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Child;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -375,4 +377,14 @@ pub fn completion(
 pub fn sends(net: &Net) -> u64 {
     let syscalls = net.stats().syscalls;
     syscalls.write + syscalls.write_vectored
+}
+/// A child process that does not outlive its test.
+pub struct Process(pub Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail if it has ended by itself, and then there is nothing left to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
