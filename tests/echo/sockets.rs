@@ -218,7 +218,9 @@ fn talker_outlives_silent_peers(echo: &Echo) -> bool {
             spoke = speaking;
             match silent.read(&mut [0; 1]) {
                 Ok(0) => break,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    assert!(connecting.elapsed() < PATIENCE, "never closed");
+                }
                 other => panic!("the silent peer got {other:?}"),
             }
         }
