@@ -13,7 +13,6 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::net::{SocketAddr, TcpStream};
 use std::process::Child;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
