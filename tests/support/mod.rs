@@ -240,6 +240,39 @@ pub fn dialled(
     (id, patient(listener.accept().unwrap().0))
 }
 
+/// An address of 127.0.0.1 that refuses connects for as long as the socket is kept: bound, so that
+/// nobody else gets the port, and not listening.
+pub fn refusing() -> (socket2::Socket, SocketAddr) {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any_port.into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    (socket, address)
+}
+
+/// An address that answers no connect for as long as the sockets are kept: its backlog is full.
+pub fn unanswering() -> (impl Sized, SocketAddr) {
+    let (listener, address) = refusing();
+    listener.listen(0).unwrap(); // which has room for one
+    let filling = TcpStream::connect(address).unwrap();
+    ((listener, filling), address)
+}
+
+/// Lets real time pass while the loop stands still: for tests whose subject is time. What comes
+/// after may be late for any reason, never early.
+pub fn let_pass(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Runs the loop until nothing keeps it going; fails if that never happens.
+pub fn run_to_its_end(reactor: &mut Reactor) {
+    let net = reactor.net();
+    let guard = net.set_timeout(PATIENCE, |_| panic!("something keeps the loop going"));
+    net.unref_timer(guard);
+    reactor.run().unwrap();
+    reactor.net().clear_timer(guard);
+}
+
 /// A plain blocking socket, with time-outs so that a failing test ends.
 pub fn plain_peer(address: SocketAddr) -> TcpStream {
     patient(TcpStream::connect(address).unwrap())
