@@ -170,16 +170,16 @@ impl Net {
         }
     }
 
-    /// The first tick at which `delay` has passed; the clock is read anew, since the turn may have
+    /// The first tick at which `delay` has passed, or the least that counts; the clock is read anew, since the turn may have
     /// been running for a while.
     fn deadline(&mut self, delay: Duration) -> u64 {
         self.read_clock();
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        let at = self.now.saturating_add(nanos);
+        let at = self.now.saturating_add(nanos.max(TICK_NANOS));
         if at == u64::MAX {
             return u64::MAX;
         }
-        at.div_ceil(TICK_NANOS).max(self.tick + 1)
+        at.div_ceil(TICK_NANOS)
     }
 
     /// Takes the next timer that is due at `tick`.
