@@ -190,9 +190,11 @@ impl Net {
 
     /// Something keeps the loop going (R105).
     pub(crate) fn is_alive(&self) -> bool {
-        // What is ready belongs to something that is counted, or that was told not to count.
+        // What is ready belongs to something that is counted, or that was told not to count. What
+        // was written is on its way in either case: Node's `write` would have sent it.
         self.alive > 0
             || !self.notes.is_empty()
+            || !self.dirty.is_empty()
             || !self.closing.is_empty()
             || self.timers.immediates() > 0
     }

@@ -11,3 +11,4 @@ mod c_reading;
 mod d_half_close;
 mod e_writing;
 mod f_destroy;
+mod j_liveness;
