@@ -138,7 +138,8 @@ impl Net {
     }
 
     /// The time since the reactor was made, as of the start of this turn: the same for everything
-    /// that happens in it, and never more than a turn old.
+    /// that happens in it, and never more than a turn old. Outside of a turn it is the time of the
+    /// last [`Reactor::net`](crate::Reactor::net).
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now)
     }

@@ -87,6 +87,8 @@ impl Reactor {
 
     /// Everything that handlers may reach too: `listen`, `connect`, timers.
     pub fn net(&mut self) -> &mut Net {
+        // The last turn may be long ago: what is done out here counts from now.
+        self.net.read_clock();
         &mut self.net
     }
 
