@@ -80,15 +80,14 @@ impl Net {
         }
     }
 
-    /// Takes the next wheel entry that has come up.
-    pub(crate) fn next_idle(&mut self) -> Idle {
-        let Some(index) = self.idle.pop_due(self.tick) else {
+    /// Takes the next wheel entry that has come up by `tick`.
+    pub(crate) fn next_idle(&mut self, tick: u64) -> Idle {
+        let Some(index) = self.idle.pop_due(tick) else {
             return Idle::None;
         };
         let Some(key) = self.sockets.key_at(index) else {
             return Idle::Moved;
         };
-        let tick = self.tick;
         let Some(entry) = self.sockets.get_mut(key) else {
             return Idle::Moved;
         };
@@ -98,8 +97,9 @@ impl Net {
             entry.idle_entry = Some(self.idle.arm(due, index));
             return Idle::Moved;
         }
-        if entry.flags.contains(Flags::IN_READY) {
-            // Something came for it that it has not seen yet: it waits a turn (F6).
+        if entry.flags.contains(Flags::IN_READY) || entry.flags.contains(Flags::DIRTY) {
+            // Something came for it that it has not seen yet (F6), or bytes of its own are about
+            // to leave: it waits a turn.
             entry.idle_entry = Some(self.idle.arm(tick + 1, index));
             return Idle::Moved;
         }

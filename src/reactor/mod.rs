@@ -62,6 +62,8 @@ pub struct Reactor {
     full_batches: u32,
     /// The last poll brought a full batch: more may be waiting behind it.
     batch_was_full: bool,
+    /// The tick of the last poll: what came after it has not been seen yet.
+    polled_at: u64,
 }
 
 impl Reactor {
@@ -82,6 +84,7 @@ impl Reactor {
             net: Net::new(sys, limits),
             full_batches: 0,
             batch_was_full: false,
+            polled_at: 0,
         }
     }
 

@@ -15,6 +15,7 @@ impl Reactor {
         net.counters.turns += 1;
         net.counters.events += events as u64;
         self.batch_was_full = events == net.limits.events;
+        self.polled_at = net.tick;
         if net.retry_accepts_at.is_some_and(|at| at <= net.now) {
             net.retry_accepts();
         }
