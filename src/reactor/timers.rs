@@ -255,6 +255,20 @@ mod tests {
     }
 
     #[test]
+    fn after_a_full_batch_a_host_is_not_let_sleep() {
+        let mut world = World::new(Limits {
+            events: 1,
+            ..Limits::default()
+        });
+        let [first, _] = one_at_a_time(&mut world);
+        assert!(world.reactor.next_timeout() > Some(Duration::ZERO));
+        world.ready(&[first], Readiness::READ);
+        assert_eq!(world.reactor.next_timeout(), Some(Duration::ZERO));
+        world.turn();
+        assert!(world.reactor.next_timeout() > Some(Duration::ZERO));
+    }
+
+    #[test]
     fn after_a_full_batch_idle_timeouts_wait_for_the_next_poll_but_not_for_ever() {
         let mut world = World::new(Limits {
             events: 1,
