@@ -11,4 +11,5 @@ mod c_reading;
 mod d_half_close;
 mod e_writing;
 mod f_destroy;
+mod g_idle;
 mod j_liveness;
