@@ -11,5 +11,6 @@ mod c_reading;
 mod d_half_close;
 mod e_writing;
 mod f_destroy;
+mod b_connecting;
 mod g_idle;
 mod j_liveness;
