@@ -13,4 +13,5 @@ mod e_writing;
 mod f_destroy;
 mod b_connecting;
 mod g_idle;
+mod i_server;
 mod j_liveness;
