@@ -82,7 +82,7 @@ fn r1_listen_connect_and_close_report_later() {
 fn r1_a_failed_connect_reports_later() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
-    let (address, _holder) = refusing();
+    let (_holder, address) = refusing();
     let handler = recorder("client", &log);
     reactor.net().connect(address, handler).unwrap();
     assert!(log.lines().is_empty(), "{log:?}");
@@ -372,7 +372,7 @@ fn r3_completions_and_errors_come_first_and_closes_in_a_later_phase() {
 fn r3_a_socket_that_never_had_a_descriptor_closes_in_the_next_turn() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
-    let (address, _holder) = refusing();
+    let (_holder, address) = refusing();
     let handler = recorder("client", &log);
     let mut socket = reactor.net().connect(address, handler).unwrap();
     socket.destroy();

@@ -266,7 +266,7 @@ fn r34_end_while_connecting_waits_for_the_connection_and_the_queue() {
 fn r34_if_connecting_fails_after_end_only_that_error_is_told() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
-    let (address, _holder) = refusing();
+    let (_holder, address) = refusing();
     let handler = recorder("socket", &log);
     let mut socket = reactor.net().connect(address, handler).unwrap();
     socket.end_with(b"hello");
@@ -347,7 +347,7 @@ fn r35_end_with_data_after_finish_is_a_write_after_end() {
 fn r36_end_before_the_attempt_takes_note_and_tells_nothing_by_itself() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
-    let (address, _holder) = refusing();
+    let (_holder, address) = refusing();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::ConnectionAttempt(_) = event {
             socket.destroy();

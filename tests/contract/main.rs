@@ -7,11 +7,11 @@
 mod support;
 
 mod a_callbacks;
+mod b_connecting;
 mod c_reading;
 mod d_half_close;
 mod e_writing;
 mod f_destroy;
-mod b_connecting;
 mod g_idle;
 mod i_server;
 mod j_liveness;

@@ -361,15 +361,6 @@ pub fn write_until_full(peer: &mut TcpStream, bytes: &[u8]) -> usize {
     sent
 }
 
-/// An address at which nobody listens, and what keeps it from being given to somebody who does.
-pub fn refusing() -> (SocketAddr, socket2::Socket) {
-    let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    holder.bind(&any_port.into()).unwrap();
-    let address = holder.local_addr().unwrap().as_socket().unwrap();
-    (address, holder)
-}
-
 /// Bytes whose value tells their place, so that a lost or doubled one shows.
 pub fn pattern(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| (at % 251) as u8).collect()
