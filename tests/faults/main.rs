@@ -1,0 +1,13 @@
+//! The faults that a reactor must survive, on the real kernel: a test is named after its fault.
+//!
+//! What the kernel does not do on demand (an errno, an order of events) stands in the unit tests on
+//! the scripted kernel. Faults that need limits, signals or many descriptors run in a process of
+//! their own, so that the others may run beside them.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod apart;
+mod crowd;
+
+mod a_accepting;
