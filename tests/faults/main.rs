@@ -11,3 +11,4 @@ mod apart;
 mod crowd;
 
 mod a_accepting;
+mod c_reading;
