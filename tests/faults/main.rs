@@ -12,3 +12,4 @@ mod crowd;
 
 mod a_accepting;
 mod c_reading;
+mod d_writing;
