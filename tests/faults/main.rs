@@ -9,7 +9,9 @@ mod support;
 
 mod apart;
 mod crowd;
+mod stage;
 
 mod a_accepting;
 mod c_reading;
 mod d_writing;
+mod e_matrix;

@@ -1,0 +1,314 @@
+//! E4 and E5: every public method, from every kind of callback, on everybody.
+
+use crate::stage::*;
+use bytes::Bytes;
+use netloop::{Error, Net, Server, Socket, handler_fn};
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Names the case when something panics in it.
+struct Case(String);
+
+impl Drop for Case {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("in the case {}", self.0);
+        }
+    }
+}
+
+type OnSocket = fn(&mut Socket<'_>, &Rc<Stage>);
+type OnServer = fn(&mut Server<'_>);
+type OnNet = fn(&mut Net, &Rc<Stage>);
+
+/// A table of methods by name, from calls as one writes them.
+macro_rules! table {
+    ($it:ident, $stage:pat => $($method:ident($($argument:expr),*)),* $(,)?) => {
+        &[$((stringify!($method), |$it, $stage| { let _ = $it.$method($($argument),*); })),*]
+    };
+    ($it:ident => $($method:ident($($argument:expr),*)),* $(,)?) => {
+        &[$((stringify!($method), |$it| { let _ = $it.$method($($argument),*); })),*]
+    };
+}
+
+/// The methods of a socket that change something.
+const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
+    write(b"0123456789"),
+    write_bytes(Bytes::from_static(&[7; 100_000])),
+    write_then(b"then", { let stage = stage.clone(); move |net, _| stage.enter(None, net) }),
+    end(),
+    end_with(b"the end"),
+    cork(),
+    uncork(),
+    pause(),
+    resume(),
+    unread(b"again"),
+    set_handler(stage.handler("changed")),
+    destroy(),
+    destroy_with(Error::other("a deed")),
+    destroy_soon(),
+    reset_and_destroy(),
+    set_timeout(Duration::from_millis(1)),
+    set_no_delay(true),
+    set_keep_alive(true, Duration::from_secs(1)),
+    unref(),
+    r#ref(),
+);
+
+/// Those that only answer: one case for all of them.
+const SOCKET_ANSWERS: &[(&str, OnSocket)] = table!(socket, _ =>
+    id(), net(), buffer_size(), writable_need_drain(), writable_high_water_mark(), is_paused(),
+    timeout(), address(), peer_address(), local_address(), local_port(), local_family(),
+    remote_address(), remote_port(), remote_family(), bytes_read(), bytes_written(), ready_state(),
+    destroyed(), pending(), connecting(), readable(), writable(), readable_ended(),
+    writable_ended(), writable_finished(), errored(), closed(), server(),
+);
+
+const SERVER: &[(&str, OnServer)] = table!(server =>
+    id(), net(), address(), listening(), connections(), max_connections(),
+    set_max_connections(Some(0)),
+    close(),
+    unref(),
+    r#ref(),
+);
+
+const NET: &[(&str, OnNet)] = &[
+    ("socket", |net, stage| {
+        assert!(net.socket(stage.dead.get().unwrap().0).is_none())
+    }),
+    ("server", |net, stage| {
+        assert!(net.server(stage.dead.get().unwrap().1).is_none())
+    }),
+    ("now", |net, _| assert!(net.now() < Duration::MAX)),
+    ("stats", |net, _| assert!(net.stats().sockets > 0)),
+    ("stop", |net, _| net.stop()),
+    ("listen", |net, stage| {
+        let server = net
+            .listen("127.0.0.1:0", |_| handler_fn(|_, _| ()))
+            .unwrap()
+            .id();
+        net.server(server).unwrap().close().unwrap();
+        assert!(stage.server.get() != Some(server));
+    }),
+    ("listen_with", |net, stage| {
+        let id = net
+            .listen_with("127.0.0.1:0", stage.acceptor())
+            .unwrap()
+            .id();
+        stage.expect_server(id);
+    }),
+    ("connect", |net, stage| {
+        let dead = "127.0.0.1:1"; // nobody listens there
+        let id = net.connect(dead, stage.handler("other")).unwrap().id();
+        stage.expect(id);
+    }),
+    ("set_timeout", |net, stage| {
+        let stage = stage.clone();
+        net.set_timeout(Duration::ZERO, move |net| stage.enter(None, net));
+    }),
+    ("set_interval", |net, stage| {
+        let stage = stage.clone();
+        let every = net.set_interval(Duration::ZERO, move |net| stage.enter(None, net));
+        net.clear_timer(every);
+    }),
+    ("set_immediate", |net, stage| {
+        let stage = stage.clone();
+        net.set_immediate(move |net| stage.enter(None, net));
+    }),
+    ("clear_timer", |net, stage| {
+        net.clear_timer(stage.dead.get().unwrap().2)
+    }),
+    ("unref_timer", |net, stage| {
+        net.unref_timer(stage.dead.get().unwrap().2)
+    }),
+    ("ref_timer", |net, stage| {
+        net.ref_timer(stage.dead.get().unwrap().2)
+    }),
+];
+
+/// Whom a method is called on.
+#[derive(Clone, Copy, Debug)]
+enum On {
+    Itself,
+    Sibling,
+    /// A sibling destroyed a moment before: there is a view of it until `close` was told.
+    Destroyed,
+}
+
+fn on_socket(on: On, method: OnSocket) -> impl Fn(&mut Net, &Rc<Stage>) {
+    move |net, stage| {
+        let id = match on {
+            On::Itself => stage.own.get(),
+            On::Sibling | On::Destroyed => stage.sibling.get(),
+        };
+        let mut socket = net
+            .socket(id.unwrap())
+            .expect("alive, or being told its close");
+        if let On::Destroyed = on {
+            socket.destroy();
+        }
+        method(&mut socket, stage);
+    }
+}
+
+/// No panic, no callback inside a callback, one close for each: [`Played::finish`] sees to it.
+fn every_method_of_a_socket(on: On) {
+    for within in Within::ALL {
+        for &(name, method) in SOCKET {
+            let _case = Case(format!("{name} on {on:?} within {within:?}"));
+            play(within, on_socket(on, method)).finish();
+        }
+        let _case = Case(format!("answers of {on:?} within {within:?}"));
+        let ask_all = |socket: &mut Socket<'_>, stage: &Rc<Stage>| {
+            SOCKET_ANSWERS
+                .iter()
+                .for_each(|(_, ask)| ask(socket, stage));
+        };
+        play(within, on_socket(on, ask_all)).finish();
+    }
+}
+
+#[test]
+fn e5_every_method_of_a_socket_may_be_called_on_itself_from_every_callback() {
+    every_method_of_a_socket(On::Itself);
+}
+
+#[test]
+fn e5_every_method_of_a_socket_may_be_called_on_a_sibling_from_every_callback() {
+    every_method_of_a_socket(On::Sibling);
+}
+
+#[test]
+fn e5_every_method_of_a_socket_does_nothing_on_a_destroyed_sibling_from_every_callback() {
+    every_method_of_a_socket(On::Destroyed);
+}
+
+#[test]
+fn e5_every_method_of_a_server_and_of_net_may_be_called_from_every_callback() {
+    for within in Within::ALL {
+        for &(name, method) in SERVER {
+            let _case = Case(format!("server.{name} within {within:?}"));
+            let deed = move |net: &mut Net, stage: &Rc<Stage>| {
+                method(&mut net.server(stage.server.get().unwrap()).unwrap());
+            };
+            play(within, deed).finish();
+        }
+        for &(name, method) in NET {
+            let _case = Case(format!("net.{name} within {within:?}"));
+            play(within, method).finish();
+        }
+    }
+}
+
+#[test]
+fn e5_the_tables_name_every_public_method() {
+    let sources = [
+        (
+            include_str!("../../src/net/socket.rs"),
+            [names(SOCKET), names(SOCKET_ANSWERS)].concat(),
+        ),
+        (include_str!("../../src/net/server.rs"), names(SERVER)),
+        (include_str!("../../src/net/mod.rs"), names(NET)),
+        (include_str!("../../src/net/listen.rs"), names(NET)),
+        (include_str!("../../src/net/connect.rs"), names(NET)),
+        (include_str!("../../src/net/timers.rs"), names(NET)),
+    ];
+    let mut found = 0;
+    for (source, table) in sources {
+        for line in source
+            .lines()
+            .filter_map(|line| line.strip_prefix("    pub fn "))
+        {
+            let name = line.split(['(', '<']).next().unwrap();
+            assert!(table.contains(&name), "{name} stands in no table");
+            found += 1;
+        }
+    }
+    assert!(found > 70, "{found}");
+}
+
+fn names<F>(table: &[(&'static str, F)]) -> Vec<&'static str> {
+    table.iter().map(|(name, _)| *name).collect()
+}
+
+/// What the own socket was told after the deed, and whether it was connecting then.
+fn told_after(within: Within, deed: fn(&mut Socket<'_>)) -> (Vec<String>, bool) {
+    let played = play(within, move |net, stage| {
+        let mut own = net.socket(stage.own.get().unwrap()).unwrap();
+        let phase = if own.connecting() {
+            "connecting"
+        } else {
+            "standing"
+        };
+        stage.log.push(phase);
+        deed(&mut own);
+    });
+    let stage = played.finish();
+    let lines = stage.log.lines();
+    let at = lines
+        .iter()
+        .position(|line| line == "connecting" || line == "standing")
+        .unwrap();
+    let before = lines[..at]
+        .iter()
+        .filter(|line| line.starts_with(stage.own_name()))
+        .count();
+    (
+        stage.own_lines()[before..].to_vec(),
+        lines[at] == "connecting",
+    )
+}
+
+/// What is told after a socket was destroyed inside a callback of this kind.
+fn nothing_but_close(within: Within) -> &'static [&'static str] {
+    match within {
+        Within::Error => &["close true"],
+        Within::Close => &[],
+        _ => &["close false"],
+    }
+}
+
+#[test]
+fn e4_destroy_inside_any_callback_is_followed_by_close_and_nothing_else() {
+    for within in Within::ALL {
+        let (told, _) = told_after(within, |own| own.destroy());
+        assert_eq!(told, nothing_but_close(within), "within {within:?}");
+    }
+}
+
+#[test]
+fn e4_reset_inside_any_callback_is_followed_by_close_and_nothing_else() {
+    for within in Within::ALL {
+        let (told, connecting) = told_after(within, |own| own.reset_and_destroy());
+        if connecting {
+            // R63: it waits for the connection, which is told, and then there is none any more.
+            let told: Vec<_> = told
+                .iter()
+                .filter(|line| !line.starts_with("attempt"))
+                .collect();
+            assert_eq!(told, ["connect", "close false"], "within {within:?}");
+        } else {
+            assert_eq!(told, nothing_but_close(within), "within {within:?}");
+        }
+    }
+}
+
+#[test]
+fn e4_end_inside_any_callback_leads_to_one_finish_one_end_and_one_close() {
+    for within in Within::ALL {
+        let played = play(within, |net, stage| {
+            net.socket(stage.own.get().unwrap()).unwrap().end();
+        });
+        let stage = played.finish();
+        let told = stage.own_lines();
+        let count = |line: &str| told.iter().filter(|told| *told == line).count();
+        match within {
+            Within::Error => assert_eq!(count("close true"), 1, "{told:?}"),
+            Within::Close => assert_eq!(count("close false"), 1, "{told:?}"),
+            _ => {
+                let counts = [count("finish"), count("end"), count("close false")];
+                assert_eq!(counts, [1, 1, 1], "within {within:?}: {told:?}");
+            }
+        }
+    }
+}
