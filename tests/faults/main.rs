@@ -14,4 +14,6 @@ mod stage;
 mod a_accepting;
 mod c_reading;
 mod d_writing;
+mod e_batches;
 mod e_matrix;
+mod e_panics;
