@@ -17,3 +17,5 @@ mod d_writing;
 mod e_batches;
 mod e_matrix;
 mod e_panics;
+mod f_timers;
+mod l_shutdown;
