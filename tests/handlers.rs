@@ -153,12 +153,14 @@ fn what_is_given_back_waits_while_the_socket_is_paused() {
     let (id, mut peer) = accepted(&mut reactor, handler);
     peer.write_all(b"hello").unwrap();
     turn_until_line(&mut reactor, &log, "socket data 5");
-    drop(peer);
     turn_until_quiet(&mut reactor);
     assert_eq!(log.of("socket"), ["data 5"]);
     assert_eq!(reactor.next_timeout(), None, "a turn for nothing");
     reactor.net().socket(id).unwrap().resume();
     assert_eq!(log.of("socket"), ["data 5"], "told inside resume");
+    // Without a word from the peer.
+    turn_until_lines(&mut reactor, &log, "socket data 5", 2);
+    drop(peer);
     turn_until_line(&mut reactor, &log, "socket close false");
     assert_eq!(
         log.of("socket"),
