@@ -368,6 +368,35 @@ fn r3_completions_and_errors_come_first_and_closes_in_a_later_phase() {
     );
 }
 
+/// The error of the second is noted while that of the first is being told: it waits for the next
+/// turn, and so has `close` to.
+#[test]
+fn r3_close_waits_for_an_error_that_a_neighbours_error_led_to() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (second, _second_peer) = accepted(&mut reactor, recorder("second", &log));
+    let handler = reacting("first", &log, move |socket, event| {
+        if let Event::Error(error) = event {
+            let error = error.clone();
+            let mut second = socket.net().socket(second).unwrap();
+            second.destroy_with(error);
+        }
+    });
+    let (first, _first_peer) = accepted(&mut reactor, handler);
+    let mut first = reactor.net().socket(first).unwrap();
+    first.destroy_with(Error::new("MINE", "enough"));
+    turn_until_line(&mut reactor, &log, "second close true");
+    assert_eq!(
+        log.lines(),
+        [
+            "first error MINE",
+            "first close true",
+            "second error MINE",
+            "second close true"
+        ]
+    );
+}
+
 #[test]
 fn r3_a_socket_that_never_had_a_descriptor_closes_in_the_next_turn() {
     let mut reactor = Reactor::new().unwrap();
