@@ -303,6 +303,58 @@ fn r59_close_is_the_last_event_and_says_whether_an_error_was_told() {
     assert_eq!(reactor.net().stats().sockets, 0);
 }
 
+#[test]
+fn r59_an_error_that_is_noted_late_in_a_turn_still_comes_before_close() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
+    let handler = reacting("other", &log, move |socket, event| {
+        if let Event::Finish = event {
+            let mut us = socket.net().socket(us).unwrap();
+            us.destroy_with(Error::other("enough"));
+        }
+    });
+    let (other, _other_peer) = accepted(&mut reactor, handler);
+    at(&mut reactor, other).end();
+    turn_until_line(&mut reactor, &log, "us close true");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.of("us"), ["error ERR_OTHER", "close true"]);
+}
+
+#[test]
+fn r59_once_close_was_told_the_id_finds_nothing_even_in_the_same_turn() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let ids = Rc::new(RefCell::new(Vec::new()));
+    let mut peers = Vec::new();
+    for who in ["first", "second"] {
+        let (told, both) = (log.clone(), ids.clone());
+        let handler = reacting(who, &log, move |socket, _| {
+            let found = |id: &SocketId| socket.net().socket(*id).is_some();
+            told.push(format!(
+                "found {:?}",
+                both.borrow().iter().map(found).collect::<Vec<_>>()
+            ));
+        });
+        let (id, peer) = accepted(&mut reactor, handler);
+        ids.borrow_mut().push(id);
+        peers.push(peer);
+    }
+    for id in ids.borrow().iter() {
+        at(&mut reactor, *id).destroy();
+    }
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    assert_eq!(
+        log.lines(),
+        [
+            "first close false",
+            "found [true, true]",
+            "second close false",
+            "found [false, true]"
+        ]
+    );
+}
+
 /// Calls everything there is, and answers with what the getters said.
 fn poke(socket: &mut Socket<'_>) -> [u64; 2] {
     socket.pause();
@@ -401,7 +453,13 @@ fn r61_the_addresses_are_unknown_while_connecting_and_known_from_connect_to_clos
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let us = reactor.net().connect(address, handler).unwrap();
-    assert_eq!((us.peer_address(), us.address()), (None, None));
+    let us = us.id();
+    for begun in [false, true] {
+        let socket = at(&mut reactor, us);
+        assert!(socket.connecting(), "begun: {begun}");
+        assert_eq!((socket.peer_address(), socket.address()), (None, None));
+        turn_until_line(&mut reactor, &log, &format!("us attempt {address}"));
+    }
     turn_until_line(&mut reactor, &log, "us ready");
     let (peer, from) = listener.accept().unwrap();
     drop(peer);
