@@ -198,6 +198,7 @@ fn resume_from_outside_a_turn_tells_what_waits_without_another_event() {
     assert_eq!(log.lines(), [""; 0]);
     let mut host = Host::of(&reactor);
     reactor.net().socket(id).unwrap().resume();
+    assert_eq!(reactor.next_timeout(), Some(Duration::ZERO));
     host.run(&mut reactor, |_| log.has("socket data 1"));
 }
 

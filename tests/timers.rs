@@ -147,6 +147,7 @@ fn a_timeout_beyond_the_end_of_the_clock_never_comes_and_harms_nobody() {
         Duration::from_nanos(u64::MAX),
         Duration::from_secs(u64::MAX),
         Duration::from_millis(u64::MAX),
+        Duration::from_nanos(u64::MAX) + 2 * Duration::from_nanos(1), // 2^64 + 1
     ]
     .map(|delay| reactor.net().set_timeout(delay, says(&log, "never")))
     .to_vec();
@@ -254,17 +255,20 @@ fn an_id_is_good_for_its_own_timer_only() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
     let first = reactor.net().set_timeout(MS, says(&log, "first"));
+    // Another reactor numbers its own in the same way.
+    let mut other = Reactor::new().unwrap();
+    let elsewhere = other.net().set_timeout(MS, |_| ());
+    assert_ne!(first, elsewhere);
+    reactor.net().clear_timer(elsewhere);
+    reactor.net().unref_timer(elsewhere);
+    assert!(reactor.is_alive());
     turn_until_line(&mut reactor, &log, "first");
     // The newcomer stands in the slot of the first.
     let second = reactor.net().set_timeout(MS, says(&log, "second"));
     assert_ne!(first, second);
     reactor.net().clear_timer(first);
     reactor.net().unref_timer(first);
-    let mut other = Reactor::new().unwrap();
-    let elsewhere = other.net().set_timeout(MS, |_| ());
-    reactor.net().clear_timer(elsewhere);
-    other.net().unref_timer(second);
-    assert!(reactor.is_alive() && other.is_alive());
+    assert!(reactor.is_alive());
     turn_until_line(&mut reactor, &log, "second");
     // Clearing twice, and after the end, is nothing.
     reactor.net().clear_timer(second);
@@ -410,13 +414,16 @@ fn stop_ends_run_after_the_turn_and_what_is_left_runs_with_the_next_one() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
     let said = log.clone();
-    reactor.net().set_timeout(MS, move |net| {
+    let (same, next) = (says(&log, "same turn"), says(&log, "next turn"));
+    reactor.net().set_immediate(move |net| {
         said.push("stop");
         net.stop();
+        net.set_immediate(next);
     });
-    reactor.net().set_timeout(3 * MS, says(&log, "left"));
-    reactor.run().unwrap();
-    assert_eq!(log.at("stop"), 0);
-    reactor.run().unwrap();
-    assert_eq!(log.lines(), ["stop", "left"]);
+    reactor.net().set_immediate(same);
+    run_to_its_end(&mut reactor);
+    assert_eq!(log.lines(), ["stop", "same turn"]);
+    assert!(reactor.is_alive());
+    run_to_its_end(&mut reactor);
+    assert_eq!(log.lines(), ["stop", "same turn", "next turn"]);
 }

@@ -590,6 +590,7 @@ mod tests {
         let (mut reactor, log) = serving(&script, options);
         script.answer(Kind::SetOption, Err(libc::EINVAL));
         accepts(&script, &mut reactor, &[peer(1)]);
+        assert!(log.borrow()[0].starts_with("connection 1"), "{log:?}");
         assert_eq!(log.borrow().len(), 1);
     }
 

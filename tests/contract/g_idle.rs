@@ -183,6 +183,23 @@ fn r71_a_timeout_of_zero_turns_it_off() {
 }
 
 #[test]
+fn r71_a_timeout_set_again_counts_from_then_shorter_or_longer() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (id, _peer) = one(&mut reactor, &log);
+    socket(&mut reactor, id).set_timeout(Duration::from_secs(3600));
+    socket(&mut reactor, id).set_timeout(IDLE);
+    turn_until_line(&mut reactor, &log, "socket timeout");
+
+    socket(&mut reactor, id).set_timeout(IDLE);
+    let_pass(IDLE / 2);
+    let set = Instant::now();
+    socket(&mut reactor, id).set_timeout(2 * IDLE);
+    turn_until_lines(&mut reactor, &log, "socket timeout", 2);
+    assert!(set.elapsed() >= 2 * IDLE);
+}
+
+#[test]
 fn r72_timeout_is_told_while_connecting_and_connecting_goes_on() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
