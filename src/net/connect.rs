@@ -3,7 +3,7 @@
 //! Nothing happens inside the call: the attempt is noted, told, and only then begun, so that its
 //! handler may still call it off (R6, R11).
 
-use super::entry::{Connecting, Flags, SocketEntry};
+use super::entry::{Connecting, SocketEntry};
 use super::ids::{Key, Target};
 use super::notes::Note;
 use super::{Net, Socket};
@@ -120,17 +120,8 @@ impl Net {
             self.sys.close(stream);
             return Ok(());
         };
-        let stream = entry.stream.insert(stream);
-        let options = connecting.options;
-        if options.no_delay && self.sys.set_no_delay(stream, true).is_ok() {
-            entry.flags.insert(Flags::NO_DELAY);
-        }
-        if options.keep_alive {
-            let delay = super::socket::keep_alive_secs(options.keep_alive_initial_delay);
-            if let Err(error) = self.sys.set_keep_alive(stream, true, delay) {
-                log::debug!("socket {key:?}: keep-alive: {error}");
-            }
-        }
+        entry.stream = Some(stream);
+        entry.apply(&connecting.options, &mut self.sys);
         Ok(())
     }
 

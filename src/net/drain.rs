@@ -121,33 +121,6 @@ impl Net {
         }
     }
 
-    /// Gives the kernel the interest that the socket's state asks for, if it has another.
-    pub(crate) fn sync_interest(&mut self, key: Key, queue_waits: bool) {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        let wanted = entry.latch.wanted_interest(queue_waits);
-        if wanted == entry.latch.interest() || entry.lifecycle.is_destroyed() {
-            return;
-        }
-        let Some(stream) = &mut entry.stream else {
-            return;
-        };
-        let token = super::Target::Socket(key).to_token();
-        match self.sys.reregister(stream, token, wanted) {
-            Ok(()) => entry.latch.set_interest(wanted),
-            Err(error) => self.fail(key, Error::io("epoll_ctl", error)),
-        }
-    }
-
-    /// An event came for a socket that is paused: the kernel is asked for fewer of them (P2).
-    pub(crate) fn park(&mut self, key: Key) {
-        let queue_waits = |entry: &SocketEntry| !entry.queue.is_empty();
-        if let Some(queue_waits) = self.sockets.get(key).map(queue_waits) {
-            self.sync_interest(key, queue_waits);
-        }
-    }
-
     /// How many write completions a socket has, due or not.
     pub(crate) fn completions(&self, key: Key) -> usize {
         let cold = self.sockets.get(key).and_then(|entry| entry.cold.as_ref());

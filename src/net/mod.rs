@@ -4,10 +4,11 @@
 //! state and leave notes; none of them calls a handler, an acceptor or a closure of the user's.
 //! Only `reactor` does that.
 //!
-//! Each file is named after a deed: `listen`, `connect`, `fill` (from the kernel), `write` and
-//! `drain` (to the kernel), `idle`, `timers`, `destroy`. `socket` and `server` are the views that
+//! Each file is named after a deed: `listen`, `accept`, `connect`, `fill` (from the kernel), `write`
+//! and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`. `socket` and `server` are the views that
 //! users hold; `entry` and `server_entry` are what stands in the slabs.
 
+mod accept;
 mod connect;
 mod destroy;
 mod drain;
@@ -18,20 +19,25 @@ mod ids;
 mod limits;
 mod listen;
 mod notes;
+mod pause;
 mod server;
 mod server_entry;
+#[cfg(test)]
+mod server_tests;
+mod settings;
 mod slots;
 mod socket;
 mod timers;
 mod write;
 
+pub(crate) use accept::Accepted;
 pub(crate) use entry::{Flags, SocketEntry};
 pub(crate) use fill::Filled;
 pub(crate) use idle::Idle;
 pub(crate) use ids::{Key, Target};
 pub use ids::{ServerId, SocketId, TimerId};
 pub(crate) use limits::Limits;
-pub(crate) use listen::{Accepted, ServerNote};
+pub(crate) use listen::ServerNote;
 pub(crate) use notes::{Note, Notes};
 pub use server::Server;
 pub use socket::{ReadyState, Socket};

@@ -8,7 +8,6 @@ use super::entry::{Flags, SocketEntry};
 use super::ids::{Key, ServerId, SocketId};
 use super::write::Piece;
 use crate::connection::{Input, Lifecycle};
-use crate::options::keep_alive_delay;
 use crate::{Address, Error, Family, Handler, Result};
 use bytes::Bytes;
 use std::fmt;
@@ -224,12 +223,7 @@ impl Socket<'_> {
     /// Node: [`socket.pause`](https://nodejs.org/api/net.html#socketpause). Node reads on until its
     /// buffer is full, and tells `end` and resets to some paused sockets; here one rule holds.
     pub fn pause(&mut self) {
-        if let Some(entry) = self.entry_mut()
-            && !entry.lifecycle.is_destroyed()
-        {
-            entry.latch.set_paused(true);
-        }
-        self.net.recount(self.key);
+        self.net.pause(self.key);
     }
 
     /// Reads again. Whatever waits is told later, never inside this call, with data before an end
@@ -520,66 +514,4 @@ impl fmt::Debug for Socket<'_> {
             .field("ready_state", &self.ready_state())
             .finish_non_exhaustive()
     }
-}
-
-impl Net {
-    /// `resume()`: gives the kernel the full interest again and serves what is latched already.
-    fn resume(&mut self, key: Key) {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        if entry.lifecycle.is_destroyed() || !entry.latch.is_paused() {
-            return;
-        }
-        entry.latch.set_paused(false);
-        let queue_waits = !entry.queue.is_empty() && !entry.latch.is_writable();
-        let waits = entry.may_read() || entry.has_held();
-        self.sync_interest(key, queue_waits);
-        if waits {
-            self.mark_ready(key);
-        }
-        self.recount(key);
-    }
-
-    fn set_no_delay(&mut self, key: Key, no_delay: bool) {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        if let Some(stream) = &mut entry.stream {
-            if entry.lifecycle.is_destroyed() || entry.flags.contains(Flags::NO_DELAY) == no_delay {
-                return; // only a change is worth a system call
-            }
-            match self.sys.set_no_delay(stream, no_delay) {
-                Ok(()) if no_delay => entry.flags.insert(Flags::NO_DELAY),
-                Ok(()) => entry.flags.remove(Flags::NO_DELAY),
-                Err(error) => log::debug!("socket {key:?}: no-delay: {error}"),
-            }
-        } else if let Some(connecting) = entry.connecting_mut() {
-            connecting.options.no_delay = no_delay;
-        }
-    }
-
-    fn set_keep_alive(&mut self, key: Key, enable: bool, initial_delay: Duration) {
-        let delay = keep_alive_delay(initial_delay);
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        if let Some(stream) = &mut entry.stream {
-            if entry.lifecycle.is_destroyed() {
-                return;
-            }
-            let seconds = keep_alive_secs(delay);
-            if let Err(error) = self.sys.set_keep_alive(stream, enable, seconds) {
-                log::debug!("socket {key:?}: keep-alive: {error}");
-            }
-        } else if let Some(connecting) = entry.connecting_mut() {
-            connecting.options.keep_alive = enable;
-            connecting.options.keep_alive_initial_delay = delay;
-        }
-    }
-}
-
-/// An initial delay as `sys` takes it; `None` leaves the system's.
-pub(super) fn keep_alive_secs(delay: Duration) -> Option<u32> {
-    u32::try_from(delay.as_secs()).ok().filter(|&secs| secs > 0)
 }

@@ -1,0 +1,67 @@
+//! Pausing: what a socket tells nobody, and how little the kernel is then asked for.
+//!
+//! A paused socket's bytes wait in the kernel, and its readiness in its latch. Pause and resume within a
+//! turn change a bit and nothing else; only when an event reaches a socket that is paused is its
+//! interest parked, and `resume` then gets everything that waits reported again (P2, P5).
+
+use super::Net;
+use super::entry::SocketEntry;
+use super::ids::{Key, Target};
+use crate::Error;
+
+impl Net {
+    /// `pause()`.
+    pub(super) fn pause(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && !entry.lifecycle.is_destroyed()
+        {
+            entry.latch.set_paused(true);
+            entry.recount(&mut self.alive);
+        }
+    }
+
+    /// `resume()`: gives the kernel the full interest again and serves what is latched already.
+    pub(super) fn resume(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.lifecycle.is_destroyed() || !entry.latch.is_paused() {
+            return;
+        }
+        entry.latch.set_paused(false);
+        let queue_waits = !entry.queue.is_empty() && !entry.latch.is_writable();
+        let waits = entry.may_read() || entry.has_held();
+        self.sync_interest(key, queue_waits);
+        if waits {
+            self.mark_ready(key);
+        }
+        self.recount(key);
+    }
+
+    /// An event came for a socket that is paused: the kernel is asked for fewer of them (P2).
+    pub(crate) fn park(&mut self, key: Key) {
+        let queue_waits = |entry: &SocketEntry| !entry.queue.is_empty();
+        if let Some(queue_waits) = self.sockets.get(key).map(queue_waits) {
+            self.sync_interest(key, queue_waits);
+        }
+    }
+
+    /// Gives the kernel the interest that the socket's state asks for, if it has another.
+    pub(crate) fn sync_interest(&mut self, key: Key, queue_waits: bool) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let wanted = entry.latch.wanted_interest(queue_waits);
+        if wanted == entry.latch.interest() || entry.lifecycle.is_destroyed() {
+            return;
+        }
+        let Some(stream) = &mut entry.stream else {
+            return;
+        };
+        let token = Target::Socket(key).to_token();
+        match self.sys.reregister(stream, token, wanted) {
+            Ok(()) => entry.latch.set_interest(wanted),
+            Err(error) => self.fail(key, Error::io("epoll_ctl", error)),
+        }
+    }
+}

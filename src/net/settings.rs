@@ -1,0 +1,77 @@
+//! Settings of a socket that the kernel keeps: no-delay and keep-alive.
+//!
+//! Before a connect has begun there is no descriptor to set them on: they are remembered, and applied
+//! once with it (R14). A setting that the kernel refuses is no reason to lose a connection (A14).
+
+use super::Net;
+use super::entry::{Flags, SocketEntry};
+use super::ids::Key;
+use crate::options::{SocketOptions, keep_alive_delay};
+use crate::sys::Sys;
+use std::time::Duration;
+
+impl Net {
+    pub(super) fn set_no_delay(&mut self, key: Key, no_delay: bool) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(connecting) = entry.connecting_mut() {
+            connecting.options.no_delay = no_delay;
+        } else if entry.flags.contains(Flags::NO_DELAY) != no_delay {
+            entry.apply_no_delay(no_delay, &mut self.sys); // only a change is worth a system call
+        }
+    }
+
+    pub(super) fn set_keep_alive(&mut self, key: Key, enable: bool, initial_delay: Duration) {
+        let delay = keep_alive_delay(initial_delay);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(connecting) = entry.connecting_mut() {
+            connecting.options.keep_alive = enable;
+            connecting.options.keep_alive_initial_delay = delay;
+        } else {
+            entry.apply_keep_alive(enable, delay, &mut self.sys);
+        }
+    }
+}
+
+impl SocketEntry {
+    /// Gives a fresh descriptor the settings that differ from the system's own.
+    pub(super) fn apply(&mut self, options: &SocketOptions, sys: &mut Sys) {
+        if options.no_delay {
+            self.apply_no_delay(true, sys);
+        }
+        if options.keep_alive {
+            self.apply_keep_alive(true, options.keep_alive_initial_delay, sys);
+        }
+    }
+
+    fn apply_no_delay(&mut self, no_delay: bool, sys: &mut Sys) {
+        let Some(stream) = self.stream.as_ref() else {
+            return;
+        };
+        if self.lifecycle.is_destroyed() {
+            return;
+        }
+        match sys.set_no_delay(stream, no_delay) {
+            Ok(()) if no_delay => self.flags.insert(Flags::NO_DELAY),
+            Ok(()) => self.flags.remove(Flags::NO_DELAY),
+            Err(error) => log::debug!("{stream:?}: no-delay: {error}"),
+        }
+    }
+
+    fn apply_keep_alive(&mut self, enable: bool, initial_delay: Duration, sys: &mut Sys) {
+        let Some(stream) = self.stream.as_ref() else {
+            return;
+        };
+        if self.lifecycle.is_destroyed() {
+            return;
+        }
+        let seconds = u32::try_from(initial_delay.as_secs()).ok();
+        let seconds = seconds.filter(|&seconds| seconds > 0); // 0 leaves the system's
+        if let Err(error) = sys.set_keep_alive(stream, enable, seconds) {
+            log::debug!("{stream:?}: keep-alive: {error}");
+        }
+    }
+}
