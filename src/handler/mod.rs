@@ -79,7 +79,7 @@ pub trait Handler {
     /// Our side is ended: every byte is with the kernel and the FIN behind it.
     fn on_finish(&mut self, socket: &mut Socket<'_>) {}
 
-    /// No byte has moved for as long as [`Socket::set_timeout`] says. The socket stays open: to
+    /// Nothing has come or gone for as long as [`Socket::set_timeout`] says. The socket stays open: to
     /// close it is the handler's decision.
     fn on_timeout(&mut self, socket: &mut Socket<'_>) {}
 

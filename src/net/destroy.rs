@@ -31,7 +31,7 @@ impl Net {
         match step.act {
             Act::Nothing => {}
             Act::Flush => self.mark_dirty(key),
-            Act::Retire => self.retire(key, from),
+            Act::Retire => self.retire(key),
         }
         match step.tell {
             Tell::Nothing | Tell::Connect | Tell::End => {}
@@ -73,19 +73,18 @@ impl Net {
     }
 
     /// Gives up all that a destroyed socket does not need to tell `close`.
-    fn retire(&mut self, key: Key, from: Lifecycle) {
+    fn retire(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        let never_connected = from.is_connecting();
-        entry.cut_completions(never_connected);
+        let was_connected = entry.was_connected();
+        entry.cut_completions();
         entry.queue.clear(&mut self.pool);
         idle::forget(entry, &mut self.idle);
         let server = entry.server;
         if let Some(cold) = &mut entry.cold {
             cold.held = Vec::new();
-            // Completions of a socket that never connected come after `close` (R44).
-            if !cold.completions.is_empty() && !never_connected {
+            if !cold.completions.is_empty() && was_connected {
                 self.note(key, Note::Written);
             }
         }
@@ -159,8 +158,9 @@ impl SocketEntry {
     }
 
     /// Settles what becomes of writes whose bytes the kernel will never get.
-    fn cut_completions(&mut self, never_connected: bool) {
+    fn cut_completions(&mut self) {
         let flushed = self.flushed();
+        let never_connected = !self.was_connected();
         let Some(cold) = &mut self.cold else { return };
         let why = match &cold.error {
             _ if never_connected => Error::socket_closed_before_connection(),

@@ -196,6 +196,12 @@ impl SocketEntry {
         self.lifecycle.is_reading() && self.latch.may_read()
     }
 
+    /// The connection stood at some time. If it never did, write completions come after `close`
+    /// (R44), all of them, so that they keep their order.
+    pub(crate) fn was_connected(&self) -> bool {
+        !matches!(self.peer, Peer::Unknown)
+    }
+
     pub(crate) fn set_peer(&mut self, address: SocketAddr) {
         self.peer = match address {
             SocketAddr::V4(v4) => Peer::V4(v4.ip().octets(), v4.port()),

@@ -40,7 +40,10 @@ impl Net {
             return Filled::Dry;
         };
         match self.sys.read(stream, buffer) {
-            Ok(0) => Filled::End,
+            Ok(0) => {
+                idle::touch(entry, key, self.tick, &mut self.idle); // any word of the peer's (R69)
+                Filled::End
+            }
             Ok(bytes) => {
                 log::trace!("socket {key:?}: read {bytes} bytes");
                 entry.bytes_read += bytes as u64;

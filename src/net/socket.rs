@@ -193,6 +193,13 @@ impl Socket<'_> {
         }
     }
 
+    /// How many [`uncork`](Socket::uncork) calls are still to come.
+    #[doc(alias = "writableCorked")]
+    pub fn writable_corked(&self) -> u32 {
+        let cold = self.entry().and_then(|entry| entry.cold.as_ref());
+        cold.map_or(0, |cold| cold.corked)
+    }
+
     /// Bytes accepted by `write` that the kernel has not taken yet: Node's `writableLength`.
     #[doc(alias = "writableLength")]
     #[doc(alias = "bufferSize")]
@@ -302,7 +309,7 @@ impl Socket<'_> {
 impl Socket<'_> {
     /// Tells `timeout` after `idle` without a byte read or written; the socket stays open.
     ///
-    /// Counted from the turn in which the last byte moved, never early, late by at most a
+    /// Counted from the turn in which the last byte moved or the peer's end came, never early, late by at most a
     /// millisecond and a turn, and told once until a byte moves again. `Duration::ZERO` turns it
     /// off; more than 2^31 - 1 ms is cut to that. On a destroyed socket it does nothing.
     ///

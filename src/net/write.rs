@@ -117,7 +117,9 @@ impl Net {
             return;
         };
         entry.await_written(Some(error), run);
-        self.note(key, Note::Written);
+        if entry.was_connected() {
+            self.note(key, Note::Written);
+        }
     }
 
     /// Marks a socket to be flushed: the one being served when its handler returns, any other at

@@ -516,6 +516,27 @@ fn r44_closed_before_connect_every_completion_hears_so_after_close() {
 }
 
 #[test]
+fn r44_a_refused_write_keeps_its_place_behind_those_that_wait_for_the_connection() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, _listener) = connecting(&mut reactor, &log, |to| to);
+    let mut us = at(&mut reactor, us);
+    us.write_then(b"a", completion("a", &log));
+    us.destroy();
+    us.write_then(b"b", completion("b", &log));
+    turn_until_line(&mut reactor, &log, "us close false");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(
+        log.lines(),
+        [
+            "us close false",
+            "a ERR_SOCKET_CLOSED_BEFORE_CONNECTION",
+            "b ERR_STREAM_DESTROYED",
+        ]
+    );
+}
+
+#[test]
 fn r44_so_it_is_when_the_connect_fails() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
@@ -793,8 +814,8 @@ fn r50_a_write_on_a_socket_whose_connect_failed_is_one_after_destroy() {
         log.lines()[1..],
         [
             "us error ECONNREFUSED",
-            "late ERR_STREAM_DESTROYED",
-            "us close true"
+            "us close true",
+            "late ERR_STREAM_DESTROYED", // after close, as all of them (R44)
         ]
     );
     assert!(reactor.net().socket(us).is_none());
@@ -847,6 +868,22 @@ fn r51_corked_bytes_reach_the_mark_and_drain_after_uncork() {
     assert!(socket.writable_need_drain());
     socket.uncork();
     turn_until_line(&mut reactor, &log, "us drain");
+}
+
+#[test]
+fn r51_writable_corked_counts_the_uncorks_to_come() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
+    let mut us = at(&mut reactor, us);
+    assert_eq!(us.writable_corked(), 0);
+    us.cork();
+    us.cork();
+    assert_eq!(us.writable_corked(), 2);
+    us.uncork();
+    assert_eq!(us.writable_corked(), 1);
+    us.end();
+    assert_eq!(us.writable_corked(), 0);
 }
 
 #[test]

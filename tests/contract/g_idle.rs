@@ -109,6 +109,21 @@ fn r69_bytes_that_leave_are_activity() {
 }
 
 #[test]
+fn r69_the_end_of_the_peer_is_activity() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let handler = recorder("socket", &log);
+    let (id, peer) = accepted_with(&mut reactor, |to| to.allow_half_open(true), handler);
+    socket(&mut reactor, id).set_timeout(IDLE);
+    let_pass(IDLE / 2);
+    let ended = Instant::now();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    turn_until_line(&mut reactor, &log, "socket timeout");
+    let quiet = ended.elapsed();
+    assert!(quiet >= IDLE, "told {quiet:?} after the end");
+}
+
+#[test]
 fn r69_that_the_connection_stands_is_activity() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
