@@ -261,6 +261,40 @@ fn f6_a_process_that_was_stopped_cuts_off_the_silent_and_none_of_those_that_sent
 }
 
 #[test]
+fn f6_what_came_while_a_handler_took_its_time_counts_before_its_absence() {
+    for timer in [true, false] {
+        let mut reactor = Reactor::new().unwrap();
+        let log = Log::new();
+        let (id, other) = accepted(&mut reactor, recorder("other", &log));
+        let slow = handler_fn(move |socket, event| {
+            if let Event::Data(_) = event {
+                let idle = Duration::from_millis(5);
+                socket.net().socket(id).unwrap().set_timeout(idle);
+                stand_still(3 * idle);
+                (&other).write_all(b"x").unwrap();
+                // Both have the loop look at the clock again in the course of the turn.
+                if !timer {
+                    socket.set_timeout(Duration::from_secs(60));
+                }
+            }
+        });
+        let (_, mut peer) = accepted(&mut reactor, slow);
+        if timer {
+            reactor.net().set_timeout(Duration::from_secs(60), |_| ());
+        }
+        turn_until_quiet(&mut reactor);
+        peer.write_all(b"x").unwrap();
+        reactor
+            .net()
+            .socket(id)
+            .unwrap()
+            .set_timeout(Duration::from_millis(5));
+        turn_until_line(&mut reactor, &log, "other data 1");
+        assert_eq!(log.lines(), ["other data 1"]);
+    }
+}
+
+#[test]
 fn f7_thousands_of_timers_due_at_once_all_fire_once_in_order_in_bounded_turns() {
     let name =
         "f_timers::f7_thousands_of_timers_due_at_once_all_fire_once_in_order_in_bounded_turns";
