@@ -3,7 +3,7 @@
 use crate::support::*;
 use netloop::{Handler, ListenOptions, Reactor, Socket, SocketId};
 use std::cell::RefCell;
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::rc::Rc;
 
 /// Room for a crowd in one process: two descriptors for each connection.
@@ -13,7 +13,6 @@ pub(crate) const ROOM: &str = "ulimit -S -n $(ulimit -H -n) && exec";
 pub(crate) struct Crowd {
     pub(crate) ids: Vec<SocketId>,
     pub(crate) peers: Vec<TcpStream>,
-    pub(crate) address: SocketAddr,
 }
 
 /// Connects `size` plain peers to a server whose sockets get what `accept` makes of their number.
@@ -39,9 +38,5 @@ pub(crate) fn crowd<H: Handler + 'static>(
         turn_until(reactor, |_| ids.borrow().len() == peers.len());
     }
     let ids = ids.take();
-    Crowd {
-        ids,
-        peers,
-        address,
-    }
+    Crowd { ids, peers }
 }

@@ -13,7 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// More than the kernel takes on the way to a peer that does not read.
-const TOO_MUCH: usize = 12 * 1024 * 1024;
+const TOO_MUCH: usize = 8 * 1024 * 1024;
 
 fn socket(reactor: &mut Reactor, id: SocketId) -> Socket<'_> {
     reactor.net().socket(id).expect("a socket")

@@ -23,8 +23,8 @@ type OnNet = fn(&mut Net, &Rc<Stage>);
 
 /// A table of methods by name, from calls as one writes them.
 macro_rules! table {
-    ($it:ident, $stage:pat => $($method:ident($($argument:expr),*)),* $(,)?) => {
-        &[$((stringify!($method), |$it, $stage| { let _ = $it.$method($($argument),*); })),*]
+    ($it:ident, $stage:ident => $($method:ident($($argument:expr),*)),* $(,)?) => {
+        &[$((stringify!($method), |$it, $stage| { let _ = ($stage, $it.$method($($argument),*)); })),*]
     };
     ($it:ident => $($method:ident($($argument:expr),*)),* $(,)?) => {
         &[$((stringify!($method), |$it| { let _ = $it.$method($($argument),*); })),*]
@@ -56,7 +56,7 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
 );
 
 /// Those that only answer: one case for all of them.
-const SOCKET_ANSWERS: &[(&str, OnSocket)] = table!(socket, _ =>
+const SOCKET_ANSWERS: &[(&str, OnSocket)] = table!(socket, stage =>
     id(), net(), buffer_size(), writable_need_drain(), writable_high_water_mark(), is_paused(),
     timeout(), address(), peer_address(), local_address(), local_port(), local_family(),
     remote_address(), remote_port(), remote_family(), bytes_read(), bytes_written(), ready_state(),

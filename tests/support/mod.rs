@@ -363,7 +363,10 @@ pub fn write_until_full(peer: &mut TcpStream, bytes: &[u8]) -> usize {
 
 /// Bytes whose value tells their place, so that a lost or doubled one shows.
 pub fn pattern(bytes: usize) -> Vec<u8> {
-    (0..bytes).map(|at| (at % 251) as u8).collect()
+    let once: Vec<u8> = (0..251).collect();
+    let mut pattern = once.repeat(bytes.div_ceil(once.len()));
+    pattern.truncate(bytes);
+    pattern
 }
 
 /// As [`accepted`], with options for the accepted socket.
