@@ -94,7 +94,7 @@ fn a1_out_of_descriptors_the_server_sleeps_and_recovers_by_its_timer_alone() {
         let turns = 3;
         let (before, started) = (reactor.net().stats(), Instant::now());
         for _ in 0..turns {
-            reactor.turn(None).unwrap();
+            reactor.turn(Some(PATIENCE)).unwrap();
         }
         let (after, took) = (reactor.net().stats(), started.elapsed());
         assert!(
@@ -107,7 +107,7 @@ fn a1_out_of_descriptors_the_server_sleeps_and_recovers_by_its_timer_alone() {
         // Descriptors come back that the loop knows nothing of, and nobody connects.
         drop(taken);
         let events = reactor.net().stats().events;
-        reactor.turn(None).unwrap();
+        reactor.turn(Some(PATIENCE)).unwrap();
         assert_eq!(log.count("server connection"), peers.len());
         assert_eq!(reactor.net().stats().events, events);
         assert_eq!(reactor.net().stats().starved, 1);

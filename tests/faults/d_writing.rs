@@ -5,7 +5,9 @@
 use crate::apart::*;
 use crate::support::*;
 use bytes::Bytes;
-use netloop::{Event, ListenOptions, Net, Reactor, ReadyState, Socket, SocketId, handler_fn};
+use netloop::{
+    Error, Event, ListenOptions, Net, Reactor, ReadyState, Socket, SocketId, handler_fn,
+};
 use std::cell::{Cell, RefCell};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -228,6 +230,7 @@ fn d7_a_write_after_end_is_one_error_later_and_what_came_before_arrives() {
     socket.end();
     assert!(!socket.write_then(b"late", logging("late", &log)));
     assert!(!socket.write_then(b"later", logging("later", &log)));
+    socket.destroy_with(Error::other("too late to be the reason"));
     assert!(log.lines().is_empty());
     turn_until_quiet(&mut reactor);
     assert_eq!(
@@ -423,6 +426,8 @@ fn d12_no_send_to_a_dead_peer_raises_sigpipe() {
             let (id, peer) = accepted(&mut reactor, recorder("socket", &log));
             let mut socket = socket(&mut reactor, id);
             socket.pause(); // so that a write, not a read, is the first to hear of it
+            // Behind a FIN a reset is EPIPE to the next write, and that is what raises the signal.
+            peer.shutdown(Shutdown::Write).unwrap();
             reset(peer);
             socket.cork();
             for piece in pieces {
@@ -590,20 +595,27 @@ fn d19_corks_nest_and_the_last_uncork_sends_all_at_once() {
 }
 
 #[test]
-fn d19_end_sends_what_was_corked_and_never_uncorked() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
-    let (id, mut peer) = accepted(&mut reactor, recorder("socket", &log));
-    let mut socket = socket(&mut reactor, id);
-    socket.cork();
-    socket.cork();
-    socket.write_then(b"hello", logging("hello", &log));
-    socket.end();
-    turn_until_line(&mut reactor, &log, "socket finish");
-    assert_eq!(log.lines(), ["hello done", "socket finish"]);
-    let mut got = Vec::new();
-    peer.read_to_end(&mut got).unwrap();
-    assert_eq!(got, b"hello");
+fn d19_ending_in_any_way_sends_what_was_corked_and_never_uncorked() {
+    let ways: [fn(&mut Socket<'_>, &TcpStream); 3] = [
+        |socket, _| socket.end(),
+        |socket, _| socket.destroy_soon(),
+        |_, peer| peer.shutdown(Shutdown::Write).unwrap(),
+    ];
+    for end in ways {
+        let mut reactor = Reactor::new().unwrap();
+        let log = Log::new();
+        let (id, mut peer) = accepted(&mut reactor, recorder("socket", &log));
+        let mut socket = socket(&mut reactor, id);
+        socket.cork();
+        socket.cork();
+        socket.write_then(b"hello", logging("hello", &log));
+        end(&mut socket, &peer);
+        turn_until_line(&mut reactor, &log, "socket finish");
+        log.assert_order(&["hello done", "socket finish"]);
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).unwrap();
+        assert_eq!(got, b"hello");
+    }
 }
 
 #[test]

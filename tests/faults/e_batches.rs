@@ -125,6 +125,8 @@ fn e8_stop_in_the_middle_of_a_batch_loses_none_of_it() {
     turn_until_quiet(&mut reactor);
     let _peers: Vec<_> = (0..40).map(|_| plain_peer(address)).collect();
     other.write_all(b"x").unwrap();
+    // A `run` that waits for an event that does not come would wait for ever.
+    reactor.net().set_timeout(PATIENCE, |net| net.stop());
     reactor.run().unwrap();
     assert_eq!(log.count("connection"), 16);
     assert!(log.has("other data 1"), "in the same batch: {log:?}");

@@ -46,7 +46,7 @@ fn f4_timers_of_zero_that_arm_themselves_leave_the_sockets_their_turn() {
     for pings in 1..=100 {
         peer.write_all(b"x").unwrap();
         let before = [&immediates, &timeouts, &rounds].map(|runs| runs.get());
-        reactor.turn(None).unwrap();
+        reactor.turn(Some(PATIENCE)).unwrap();
         let after = [&immediates, &timeouts, &rounds].map(|runs| runs.get());
         assert_eq!(log.count("socket data 1"), pings);
         assert_eq!(
@@ -410,7 +410,7 @@ fn f11_a_timeout_refreshed_by_every_packet_leaves_no_dead_entries_to_wake_for() 
         while told.get() < PACKETS {
             last = Instant::now();
             peer.write_all(b"x").unwrap();
-            reactor.turn(None).unwrap();
+            reactor.turn(Some(PATIENCE)).unwrap();
         }
         let idle_periods = (started.elapsed().as_millis() / idle.as_millis()) as u64;
         let turns = reactor.net().stats().turns - before;
@@ -419,7 +419,7 @@ fn f11_a_timeout_refreshed_by_every_packet_leaves_no_dead_entries_to_wake_for() 
 
         let before = reactor.net().stats().turns;
         while timeouts.get() == early {
-            reactor.turn(None).unwrap();
+            reactor.turn(Some(PATIENCE)).unwrap();
         }
         assert!(last.elapsed() >= idle);
         // A wake-up for each level of the wheel, the one that finds the entry moved, the timeout.

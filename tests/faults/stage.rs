@@ -353,8 +353,14 @@ impl Played {
     }
 
     pub(crate) fn turn_until_quiet(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
         let mut quiet = 0;
         while quiet < 2 {
+            assert!(
+                Instant::now() < deadline,
+                "never quiet: {:?}",
+                self.stage.log
+            );
             let before = self.reactor.net().stats().events;
             self.turn(Duration::ZERO);
             let busy = self.reactor.next_timeout() == Some(Duration::ZERO);

@@ -148,9 +148,12 @@ pub fn turn_until_lines(reactor: &mut Reactor, log: &Log, line: &str, times: usi
 /// said nothing for a while of turns: for asserting that something did *not* happen. What one end
 /// of a loopback connection has sent is at the other end when the call returns, so this waits for
 /// no packet.
+#[track_caller]
 pub fn turn_until_quiet(reactor: &mut Reactor) {
+    let deadline = Instant::now() + PATIENCE;
     let mut quiet = 0;
     while quiet < 3 {
+        assert!(Instant::now() < deadline, "never quiet");
         let before = reactor.net().stats().events;
         reactor.turn(Some(Duration::ZERO)).unwrap();
         let busy = reactor.next_timeout() == Some(Duration::ZERO);
