@@ -191,6 +191,12 @@ impl SocketEntry {
         self.lifecycle.is_sending() && self.latch.is_writable() && !self.is_corked()
     }
 
+    /// Something is queued that nothing holds back: it waits for the kernel alone.
+    #[cfg(feature = "sim")]
+    pub(crate) fn has_unsent(&self) -> bool {
+        !self.queue.is_empty() && !self.is_corked()
+    }
+
     /// A read would be made now.
     pub(crate) fn may_read(&self) -> bool {
         self.lifecycle.is_reading() && self.latch.may_read()

@@ -68,6 +68,16 @@ impl<T: Tenant> Slots<T> {
         Some(tenant)
     }
 
+    /// Every tenant with its key, by slot.
+    #[cfg(feature = "sim")]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
+        self.slab.iter().map(|(index, tenant)| {
+            let index = index as u32;
+            let generation = tenant.generation();
+            (Key { index, generation }, tenant)
+        })
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slab.len()
     }

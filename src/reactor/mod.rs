@@ -95,6 +95,12 @@ impl Reactor {
         &mut self.net
     }
 
+    /// What the loop works on, to be looked at.
+    #[cfg(feature = "sim")]
+    pub(crate) fn net_ref(&self) -> &Net {
+        &self.net
+    }
+
     /// Turns until nothing keeps the loop going, or [`stop`](Net::stop) is called.
     ///
     /// Kept going by servers that listen, sockets that are connecting, reading or have something to

@@ -1,5 +1,5 @@
-//! What a `Stream` or a `Listener` holds: the real socket or, in tests, a number that a `Kernel`
-//! gave out.
+//! What a `Stream` or a `Listener` holds: the real socket or, in tests and in the simulated world, a
+//! number that a `Kernel` gave out.
 //!
 //! A handle belongs to the `Sys` that made it and is given back to that one. Which of the two it
 //! holds is therefore never asked, only relied on.
@@ -8,7 +8,7 @@
 #[derive(Debug)]
 pub(super) enum Handle<T> {
     Os(T),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     Kernel(u32),
 }
 
@@ -17,7 +17,7 @@ impl<T> Handle<T> {
     pub(super) fn os(&self) -> &T {
         match self {
             Handle::Os(socket) => socket,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Handle::Kernel(descriptor) => {
                 panic!("descriptor {descriptor} of a Kernel given to the real system")
             }
@@ -28,14 +28,14 @@ impl<T> Handle<T> {
     pub(super) fn os_mut(&mut self) -> &mut T {
         match self {
             Handle::Os(socket) => socket,
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Handle::Kernel(descriptor) => {
                 panic!("descriptor {descriptor} of a Kernel given to the real system")
             }
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn descriptor(&self) -> u32 {
         match self {
             Handle::Os(_) => panic!("a real socket given to a Kernel"),

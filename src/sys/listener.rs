@@ -15,6 +15,14 @@ use super::{Backend, Interest, Stream, Sys, os, uninterrupted};
 #[derive(Debug)]
 pub(crate) struct Listener(pub(super) Handle<mio::net::TcpListener>);
 
+impl Listener {
+    /// The number under which its `Kernel` knows it.
+    #[cfg(feature = "sim")]
+    pub(crate) fn descriptor(&self) -> u32 {
+        self.0.descriptor()
+    }
+}
+
 impl Sys {
     /// Binds `address` and takes connections from now on; `backlog` of them may wait, as far as the
     /// system allows.
@@ -39,7 +47,7 @@ impl Sys {
             Backend::Os(_) => {
                 os::listener::listen(address, backlog, reuse_port, ipv6_only).map(Handle::Os)
             }
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel
                 .listen(address, backlog, reuse_port, ipv6_only)
                 .map(Handle::Kernel),
@@ -51,7 +59,7 @@ impl Sys {
     pub(crate) fn listener_address(&self, listener: &Listener) -> io::Result<SocketAddr> {
         match &self.backend {
             Backend::Os(_) => listener.0.os().local_addr(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.local_address(listener.0.descriptor()),
         }
     }
@@ -67,7 +75,7 @@ impl Sys {
             Backend::Os(os) => os
                 .poller
                 .register(listener.0.os_mut(), token, Interest::Read),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => {
                 kernel.register(listener.0.descriptor(), token, Interest::Read)
             }
@@ -87,7 +95,7 @@ impl Sys {
         uninterrupted(|| match &mut self.backend {
             Backend::Os(_) => os::listener::accept(listener.0.os())
                 .map(|(stream, peer)| (Stream(Handle::Os(stream)), peer)),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel
                 .accept(listener.0.descriptor())
                 .map(|(descriptor, peer)| (Stream(Handle::Kernel(descriptor)), peer)),
@@ -100,7 +108,7 @@ impl Sys {
         // Before the close, for the same reason as with a stream.
         let answer = match &mut self.backend {
             Backend::Os(os) => os.poller.deregister(listener.0.os_mut()),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.deregister(listener.0.descriptor()),
         };
         if let Err(error) = answer {
@@ -109,7 +117,7 @@ impl Sys {
         self.calls.close += 1;
         match &mut self.backend {
             Backend::Os(_) => drop(listener),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.close(listener.0.descriptor()),
         }
     }
@@ -120,7 +128,7 @@ impl Sys {
         self.calls.spare += 1;
         match &mut self.backend {
             Backend::Os(os) => os.spare.hold(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.hold_spare(),
         }
     }
@@ -154,7 +162,7 @@ impl Sys {
         self.calls.spare += 1;
         match &mut self.backend {
             Backend::Os(os) => os.spare.release(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.release_spare(),
         }
     }

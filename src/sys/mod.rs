@@ -6,7 +6,8 @@
 //! connection is not known here, and no type of the poller below leaves the room.
 //!
 //! The methods stand in three files: this one (the poll and the clock), `listener.rs` and
-//! `stream.rs`. `os/` is the real system. In tests a `Kernel` can stand in its place.
+//! `stream.rs`. `os/` is the real system. In tests and in the simulated world a `Kernel` stands in its
+//! place.
 
 mod calls;
 mod handle;
@@ -16,7 +17,7 @@ mod os;
 mod readiness;
 mod stream;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 mod kernel;
 #[cfg(test)]
 mod loopback;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 pub(crate) use calls::Calls;
 pub(crate) use interest::Interest;
-#[cfg(test)]
+#[cfg(any(test, feature = "sim"))]
 pub(crate) use kernel::Kernel;
 pub(crate) use listener::Listener;
 pub(crate) use readiness::Readiness;
@@ -47,10 +48,10 @@ pub(crate) struct Sys {
     pub(crate) calls: Calls,
 }
 
-/// Who answers. A build without tests has one variant, and a `match` on it is no branch.
+/// Who answers. A production build has one variant, and a `match` on it is no branch.
 enum Backend {
     Os(Os),
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     Kernel(Box<dyn Kernel>),
 }
 
@@ -63,7 +64,7 @@ impl Sys {
         })
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub(crate) fn with_kernel(kernel: Box<dyn Kernel>) -> Sys {
         Sys {
             backend: Backend::Kernel(kernel),
@@ -77,7 +78,7 @@ impl Sys {
     pub(crate) fn now(&self) -> u64 {
         match &self.backend {
             Backend::Os(os) => os.clock.now(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.now(),
         }
     }
@@ -117,7 +118,7 @@ impl Sys {
     ) -> io::Result<()> {
         match &mut self.backend {
             Backend::Os(os) => os.poller.poll(timeout, each),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.poll(timeout, each),
         }
     }
@@ -127,11 +128,11 @@ impl Sys {
     ///
     /// # Panics
     ///
-    /// In tests on a `Kernel`, which has no descriptor that another poller could watch.
+    /// On a `Kernel`, which has no descriptor that another poller could watch.
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.backend {
             Backend::Os(os) => os.poller.as_fd(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(_) => {
                 panic!("a Kernel has no descriptor to wait on: it is polled, not watched")
             }

@@ -55,6 +55,18 @@ impl Readiness {
         self.0 &= !bits.0;
     }
 
+    /// The set as a number, for a trace.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// What of the set is in `bits` too.
+    #[cfg(feature = "sim")]
+    pub(crate) const fn only(self, bits: Readiness) -> Readiness {
+        Readiness(self.0 & bits.0)
+    }
+
     /// The set with `bits` added, for constants and tests.
     pub(crate) const fn with(self, bits: Readiness) -> Readiness {
         Readiness(self.0 | bits.0)

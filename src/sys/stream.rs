@@ -18,8 +18,16 @@ use super::{Backend, Interest, Sys, os, uninterrupted};
 #[derive(Debug)]
 pub(crate) struct Stream(pub(super) Handle<mio::net::TcpStream>);
 
+impl Stream {
+    /// The number under which its `Kernel` knows it.
+    #[cfg(feature = "sim")]
+    pub(crate) fn descriptor(&self) -> u32 {
+        self.0.descriptor()
+    }
+}
+
 // With mio's debug assertions and the second backend it is more.
-#[cfg(all(not(test), not(debug_assertions)))]
+#[cfg(not(any(test, feature = "sim", debug_assertions)))]
 const _: () = assert!(
     size_of::<Stream>() == 4 && size_of::<Option<Stream>>() == 4,
     "a stream is its descriptor: there is one in each connection's entry"
@@ -39,7 +47,7 @@ impl Sys {
         self.calls.connect += 1;
         match &mut self.backend {
             Backend::Os(_) => os::stream::connect(address).map(Handle::Os),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.connect(address).map(Handle::Kernel),
         }
         .map(Stream)
@@ -73,7 +81,7 @@ impl Sys {
         self.calls.register += 1;
         match &mut self.backend {
             Backend::Os(os) => os.poller.register(stream.0.os_mut(), token, interest),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.register(stream.0.descriptor(), token, interest),
         }
     }
@@ -88,7 +96,7 @@ impl Sys {
         self.calls.reregister += 1;
         match &mut self.backend {
             Backend::Os(os) => os.poller.reregister(stream.0.os_mut(), token, interest),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.reregister(stream.0.descriptor(), token, interest),
         }
     }
@@ -99,7 +107,7 @@ impl Sys {
         self.calls.read += 1;
         uninterrupted(|| match &mut self.backend {
             Backend::Os(_) => os::stream::read(stream.0.os_mut(), buffer),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.read(stream.0.descriptor(), buffer),
         })
     }
@@ -111,7 +119,7 @@ impl Sys {
         self.calls.write += 1;
         uninterrupted(|| match &mut self.backend {
             Backend::Os(_) => os::stream::write(stream.0.os(), bytes),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.write(stream.0.descriptor(), bytes),
         })
     }
@@ -128,7 +136,7 @@ impl Sys {
         let buffers = &buffers[..buffers.len().min(MOST_BUFFERS)];
         uninterrupted(|| match &mut self.backend {
             Backend::Os(_) => os::stream::write_vectored(stream.0.os(), buffers),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.write_vectored(stream.0.descriptor(), buffers),
         })
     }
@@ -138,7 +146,7 @@ impl Sys {
         self.calls.shutdown += 1;
         match &mut self.backend {
             Backend::Os(_) => os::stream::shutdown_write(stream.0.os()),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.shutdown_write(stream.0.descriptor()),
         }
     }
@@ -147,7 +155,7 @@ impl Sys {
     pub(crate) fn local_address(&self, stream: &Stream) -> io::Result<SocketAddr> {
         match &self.backend {
             Backend::Os(_) => stream.0.os().local_addr(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.local_address(stream.0.descriptor()),
         }
     }
@@ -157,7 +165,7 @@ impl Sys {
         self.calls.set_option += 1;
         match &mut self.backend {
             Backend::Os(_) => stream.0.os().set_nodelay(on),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.set_no_delay(stream.0.descriptor(), on),
         }
     }
@@ -174,7 +182,7 @@ impl Sys {
         self.calls.set_option += 1;
         match &mut self.backend {
             Backend::Os(_) => os::stream::set_keep_alive(stream.0.os(), on, initial_delay_secs),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => {
                 kernel.set_keep_alive(stream.0.descriptor(), on, initial_delay_secs)
             }
@@ -203,7 +211,7 @@ impl Sys {
         self.calls.close += 1;
         match &mut self.backend {
             Backend::Os(_) => drop(stream),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.close(stream.0.descriptor()),
         }
     }
@@ -214,7 +222,7 @@ impl Sys {
         self.calls.deregister += 1;
         let answer = match &mut self.backend {
             Backend::Os(os) => os.poller.deregister(stream.0.os_mut()),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.deregister(stream.0.descriptor()),
         };
         if let Err(error) = answer {
@@ -226,7 +234,7 @@ impl Sys {
         self.calls.get_option += 1;
         match &mut self.backend {
             Backend::Os(_) => stream.0.os().take_error(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.take_error(stream.0.descriptor()),
         }
     }
@@ -235,7 +243,7 @@ impl Sys {
         self.calls.get_peer += 1;
         match &mut self.backend {
             Backend::Os(_) => stream.0.os().peer_addr(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.peer_address(stream.0.descriptor()),
         }
     }
@@ -244,7 +252,7 @@ impl Sys {
         self.calls.set_option += 1;
         match &mut self.backend {
             Backend::Os(_) => os::stream::reset_on_close(stream.0.os()),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.reset_on_close(stream.0.descriptor()),
         }
     }
