@@ -46,6 +46,11 @@
 //! was turned away (one line a second of each kind), `debug` for each change in a socket's life,
 //! `trace` for each event. Bytes of a peer are never logged.
 
+//! # Features
+//!
+//! - `sim` adds the module `sim`: a seeded world in virtual time, on a network that breaks on
+//!   purpose, in which handlers run unchanged.
+
 #![forbid(unsafe_code)]
 
 #[cfg(not(all(unix, target_pointer_width = "64")))]
@@ -67,6 +72,8 @@ mod log_limit;
 mod net;
 mod options;
 mod reactor;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod stats;
 mod sys;
 mod time;

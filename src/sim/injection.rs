@@ -1,0 +1,250 @@
+//! Faults on their way in: what a call answers instead of the truth, or before it.
+//!
+//! A lie that hides something owes an edge for it later (`network/mod.rs` says why); a lie that
+//! breaks something breaks it for both ends.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use super::network::Network;
+
+/// Calls that can be made to fail by [`World::fail_calls`](super::World::fail_calls).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Call {
+    /// The start of a listener: socket, bind and listen.
+    Listen,
+    /// `EMFILE`, `ENFILE`, `ENOBUFS` and `ENOMEM` leave the connection where it is, `EAGAIN` hides
+    /// it for a moment, others lose it.
+    Accept,
+    /// The start of a connect.
+    Connect,
+    /// `EAGAIN` hides what is there for a moment, other errors end the connection.
+    Read,
+    /// `EAGAIN` hides the room for a moment, other errors end the connection.
+    Write,
+    /// The end of our side.
+    Shutdown,
+    /// A socket's registration with the poller.
+    Register,
+    /// A change of what a socket is watched for.
+    Reregister,
+    /// The end of a socket's registration, which is over even if this fails.
+    Deregister,
+    /// An option of a socket, the reset on close included.
+    SetOption,
+    /// The spare descriptor.
+    HoldSpare,
+}
+
+/// What an injected `accept` loses a connection with.
+const LOST_IN_ACCEPT: [i32; 5] = [
+    libc::ECONNABORTED,
+    libc::EPROTO,
+    libc::ENETDOWN,
+    libc::EHOSTUNREACH,
+    libc::ETIMEDOUT,
+];
+/// What a host says that is short of something.
+const FAMINE: [i32; 4] = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM];
+
+impl Network {
+    /// What the test's script or the dice say before a call is made.
+    pub(super) fn enter(&mut self, host: usize, call: Call) -> Result<(), i32> {
+        if let Some(errno) = self.script(host).next(call) {
+            return Err(errno);
+        }
+        let interrupted = matches!(call, Call::Accept | Call::Read | Call::Write)
+            && self.dice.chance(self.faults.interrupts);
+        if interrupted {
+            return Err(libc::EINTR);
+        }
+        let controls = matches!(call, Call::Register | Call::Reregister | Call::SetOption)
+            && self.dice.chance(self.faults.failed_controls);
+        if controls {
+            return Err(match call {
+                Call::SetOption => libc::EINVAL,
+                _ => libc::ENOMEM,
+            });
+        }
+        let takes_descriptor = matches!(
+            call,
+            Call::Accept | Call::Connect | Call::Listen | Call::HoldSpare
+        );
+        if takes_descriptor {
+            if self.dice.chance(self.faults.descriptor_famines) {
+                let famine = (self.dice.one_of(&FAMINE), self.dice.pick(1..=5));
+                self.script(host).famine = Some(famine);
+            }
+            if let Some(errno) = self.script(host).starve() {
+                return Err(errno);
+            }
+        }
+        Ok(())
+    }
+
+    /// A signal ends a wait for events; what is ready stays so.
+    pub(super) fn interrupt(&mut self) -> Result<(), i32> {
+        match self.dice.chance(self.faults.interrupts) {
+            true => Err(libc::EINTR),
+            false => Ok(()),
+        }
+    }
+
+    pub(super) fn accept_or_fail(
+        &mut self,
+        host: usize,
+        listener: u32,
+    ) -> Result<(u32, SocketAddr), i32> {
+        if !self.has_waiting(host, listener) {
+            return Err(libc::EAGAIN);
+        }
+        match self.enter(host, Call::Accept) {
+            Err(libc::EAGAIN) => {
+                self.hide_backlog(host, listener);
+                return Err(libc::EAGAIN);
+            }
+            Err(errno) => {
+                if errno != libc::EINTR && !FAMINE.contains(&errno) {
+                    self.lose_waiting(host, listener);
+                }
+                return Err(errno);
+            }
+            Ok(()) => {}
+        }
+        if self.dice.chance(self.faults.blocked_calls) {
+            self.hide_backlog(host, listener);
+            return Err(libc::EAGAIN);
+        }
+        if self.dice.chance(self.faults.failed_accepts) {
+            self.lose_waiting(host, listener);
+            return Err(self.dice.one_of(&LOST_IN_ACCEPT));
+        }
+        self.accept(host, listener)
+    }
+
+    pub(super) fn read_or_fail(
+        &mut self,
+        host: usize,
+        stream: u32,
+        buffer: &mut [u8],
+    ) -> Result<usize, i32> {
+        match self.enter(host, Call::Read) {
+            Ok(()) => {}
+            Err(libc::EAGAIN) => {
+                self.hide_input(host, stream);
+                return Err(libc::EAGAIN);
+            }
+            Err(errno) => {
+                if errno != libc::EINTR {
+                    self.break_stream(host, stream, errno);
+                }
+                return Err(errno);
+            }
+        }
+        if self.has_news(host, stream) && self.dice.chance(self.faults.blocked_calls) {
+            self.hide_input(host, stream);
+            return Err(libc::EAGAIN);
+        }
+        let there = self.readable_bytes(host, stream).min(buffer.len());
+        let mut most = buffer.len();
+        if there > 1 && self.dice.chance(self.faults.short_reads) {
+            most = self.dice.magnitude(1..=there as u64 - 1) as usize;
+            self.hide_input(host, stream);
+        }
+        let read = self.read(host, stream, &mut buffer[..most])?;
+        self.trace.bytes(&buffer[..read]);
+        Ok(read)
+    }
+
+    pub(super) fn write_or_fail(
+        &mut self,
+        host: usize,
+        stream: u32,
+        bytes: &[u8],
+    ) -> Result<usize, i32> {
+        match self.enter(host, Call::Write) {
+            Ok(()) => {}
+            Err(libc::EAGAIN) => {
+                self.hide_room(host, stream);
+                return Err(libc::EAGAIN);
+            }
+            Err(errno) => {
+                if errno != libc::EINTR {
+                    self.break_stream(host, stream, errno);
+                }
+                return Err(errno);
+            }
+        }
+        // What would fail anyway is not hidden: only room is.
+        let lies = !bytes.is_empty() && self.would_take(host, stream);
+        if lies && self.dice.chance(self.faults.blocked_calls) {
+            self.hide_room(host, stream);
+            return Err(libc::EAGAIN);
+        }
+        let mut most = bytes.len();
+        if lies && most > 1 && self.dice.chance(self.faults.short_writes) {
+            most = self.dice.magnitude(1..=most as u64 - 1) as usize;
+            self.hide_room(host, stream);
+        }
+        let taken = self.write(host, stream, bytes, most)?;
+        self.trace.bytes(&bytes[..taken]);
+        Ok(taken)
+    }
+}
+
+/// Calls that are to fail, by the test's own word.
+#[derive(Debug, Default)]
+pub(super) struct Script {
+    /// How many calls that can fail were made.
+    calls: u64,
+    /// By the place of the call among those.
+    by_place: BTreeMap<u64, i32>,
+    /// By the kind of call, with how many of them are left.
+    by_kind: Vec<(Call, i32, u64)>,
+    /// Calls that still fail for want of a descriptor, and how.
+    famine: Option<(i32, u64)>,
+}
+
+impl Script {
+    pub(super) fn fail_calls(&mut self, call: Call, errno: i32, times: u64) {
+        self.by_kind.push((call, errno, times));
+    }
+
+    /// Makes the call fail that will be the `place`-th of all that can, counted from 0.
+    #[cfg(test)]
+    pub(super) fn fail_at(&mut self, place: u64, errno: i32) {
+        self.by_place.insert(place, errno);
+    }
+
+    /// How many calls that can fail were made.
+    #[cfg(test)]
+    pub(super) fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    /// How the call fails that is made now, if it does.
+    fn next(&mut self, call: Call) -> Option<i32> {
+        let place = self.calls;
+        self.calls += 1;
+        if let Some(errno) = self.by_place.remove(&place) {
+            return Some(errno);
+        }
+        let scripted = self
+            .by_kind
+            .iter_mut()
+            .find(|(kind, _, left)| *kind == call && *left > 0);
+        let (_, errno, left) = scripted?;
+        *left -= 1;
+        Some(*errno)
+    }
+
+    /// How a call that needs a descriptor fails during a famine.
+    fn starve(&mut self) -> Option<i32> {
+        let (errno, left) = self.famine.take()?;
+        if left > 1 {
+            self.famine = Some((errno, left - 1));
+        }
+        Some(errno)
+    }
+}

@@ -1,0 +1,275 @@
+//! The world as a whole: the same seed does the same, and an echo survives everything.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::{Faults, HostId, World};
+use crate::{Acceptor, Error, Event, Handler, Server, Socket, handler_fn};
+
+/// Bytes of which each says where it belongs.
+fn payload(stream: usize, length: usize) -> Vec<u8> {
+    let byte =
+        |at: usize| (at.wrapping_mul(31) ^ (at >> 8).wrapping_mul(17) ^ (stream * 101)) as u8;
+    (0..length).map(byte).collect()
+}
+
+/// What the two ends of one connection saw.
+#[derive(Debug, Default)]
+struct Seen {
+    heard: Vec<u8>,
+    ended: bool,
+    errors: Vec<String>,
+    closes: usize,
+}
+
+type Shared = Rc<RefCell<Seen>>;
+
+fn note(seen: &Shared, event: &Event<'_>) {
+    let mut seen = seen.borrow_mut();
+    match event {
+        Event::Data(bytes) => seen.heard.extend_from_slice(bytes),
+        Event::End => seen.ended = true,
+        Event::Error(error) => seen.errors.push(error.code().to_string()),
+        Event::Close { .. } => seen.closes += 1,
+        _ => {}
+    }
+}
+
+fn echo(seen: Shared) -> impl Handler {
+    handler_fn(move |socket: &mut Socket<'_>, event| {
+        note(&seen, &event);
+        match event {
+            Event::Data(bytes) if !socket.write(bytes) => socket.pause(),
+            Event::Drain => socket.resume(),
+            _ => {}
+        }
+    })
+}
+
+/// Sends everything as fast as it is taken, then ends.
+fn sender(seen: Shared, bytes: Vec<u8>) -> impl Handler {
+    let mut sent = 0;
+    handler_fn(move |socket: &mut Socket<'_>, event| {
+        note(&seen, &event);
+        if let Event::Connect | Event::Drain = event {
+            loop {
+                if sent == bytes.len() {
+                    return socket.end();
+                }
+                let next = (sent + 1000).min(bytes.len());
+                let more = socket.write(&bytes[sent..next]);
+                sent = next;
+                if !more {
+                    return;
+                }
+            }
+        }
+    })
+}
+
+/// Accepts everybody, and keeps what goes wrong before there is anybody to tell.
+#[derive(Clone, Default)]
+struct Accepts(Rc<RefCell<Accepted>>);
+
+#[derive(Default)]
+struct Accepted {
+    sockets: Vec<Shared>,
+    failed: bool,
+}
+
+impl Acceptor for Accepts {
+    fn on_connection(&mut self, _socket: &mut Socket<'_>) -> Box<dyn Handler> {
+        let seen = Shared::default();
+        self.0.borrow_mut().sockets.push(Rc::clone(&seen));
+        Box::new(echo(seen))
+    }
+
+    fn on_error(&mut self, _server: &mut Server<'_>, _error: &Error) {
+        self.0.borrow_mut().failed = true;
+    }
+}
+
+/// An echo server and some clients, run to the end.
+struct Echo {
+    world: World,
+    server: HostId,
+    client: HostId,
+    clients: Vec<(Shared, Vec<u8>)>,
+    accepts: Accepts,
+}
+
+fn run_echo(mut world: World, clients: usize, length: usize) -> Echo {
+    let hosts = (world.host("server"), world.host("client"));
+    run_echo_on(world, hosts, clients, length)
+}
+
+fn run_echo_on(
+    mut world: World,
+    (server, client): (HostId, HostId),
+    clients: usize,
+    length: usize,
+) -> Echo {
+    let accepts = Accepts::default();
+    let listening = world.net(server).listen_with(7000, accepts.clone());
+    let listening = listening.map(|it| it.id());
+    accepts.0.borrow_mut().failed = listening.is_err();
+    let address = world.address(server, 7000);
+    let clients: Vec<(Shared, Vec<u8>)> = (0..clients)
+        .map(|stream| (Shared::default(), payload(stream, length * (stream + 1))))
+        .collect();
+    for (seen, bytes) in &clients {
+        let handler = sender(Rc::clone(seen), bytes.clone());
+        world.net(client).connect(address, handler).unwrap();
+    }
+    world.run_until_quiet();
+    if let Ok(id) = listening
+        && let Some(mut it) = world.net(server).server(id)
+    {
+        it.close().unwrap();
+    }
+    world.run_until_quiet();
+    Echo {
+        world,
+        server,
+        client,
+        clients,
+        accepts,
+    }
+}
+
+impl Echo {
+    fn check(&self) {
+        let seed = self.world.seed();
+        let Accepted { sockets, failed } = &*self.accepts.0.borrow();
+        let any_error = *failed || sockets.iter().any(|it| !it.borrow().errors.is_empty());
+        for (seen, bytes) in &self.clients {
+            let seen = seen.borrow();
+            assert_eq!(seen.closes, 1, "seed {seed}: {:?}", seen.errors);
+            assert!(
+                bytes.starts_with(&seen.heard),
+                "seed {seed}: misplaced bytes"
+            );
+            assert!(seen.errors.len() <= 1, "seed {seed}: {:?}", seen.errors);
+            if seen.errors.is_empty() && !any_error {
+                assert!(
+                    seen.ended && seen.heard == *bytes,
+                    "seed {seed}: bytes lost"
+                );
+            }
+        }
+        for seen in sockets {
+            assert_eq!(seen.borrow().closes, 1, "seed {seed}");
+        }
+        for host in [self.server, self.client] {
+            let open = self.world.open_descriptors(host);
+            assert!(open.is_empty(), "seed {seed}: {host:?} leaks {open:?}");
+        }
+    }
+}
+
+#[test]
+fn a_calm_world_echoes_everything_and_says_how_long_it_took() {
+    let world = World::with_faults(1, Faults::none());
+    let echo = run_echo(world, 3, 100_000);
+    echo.check();
+    for (seen, bytes) in &echo.clients {
+        assert_eq!(seen.borrow().heard.len(), bytes.len());
+    }
+    let took = echo.world.now();
+    assert!(
+        took > Duration::from_micros(400) && took < Duration::from_secs(1),
+        "{took:?}"
+    );
+}
+
+#[test]
+fn an_echo_survives_two_hundred_worlds() {
+    for seed in 0..200 {
+        run_echo(World::seeded(seed), 3, 600).check();
+    }
+}
+
+#[test]
+fn an_echo_survives_every_class_of_faults_at_its_worst() {
+    for seed in 0..20 {
+        run_echo(World::with_faults(seed, Faults::all()), 3, 600).check();
+    }
+}
+
+#[test]
+fn the_same_seed_does_the_same_and_another_does_not() {
+    let hash = |seed| run_echo(World::seeded(seed), 3, 300).world.trace_hash();
+    for seed in 0..5 {
+        assert_eq!(hash(seed), hash(seed), "seed {seed}");
+        assert_ne!(hash(seed), hash(seed + 1), "seed {seed}");
+    }
+}
+
+#[test]
+fn every_call_of_an_echo_may_fail_alone() {
+    let calm = || World::with_faults(1, Faults::none());
+    let whole = run_echo(calm(), 1, 2000).world;
+    for host in [HostId(0), HostId(1)] {
+        for place in 0..whole.fallible_calls(host) {
+            let mut world = calm();
+            let hosts = (world.host("server"), world.host("client"));
+            world.fail_call_at(host, place, libc::ENOMEM);
+            run_echo_on(world, hosts, 1, 2000).check();
+        }
+    }
+}
+
+#[test]
+fn a_link_can_be_cut_and_healed_and_reset_at_a_byte() {
+    let mut world = World::with_faults(1, Faults::none());
+    let (server, client) = (world.host("server"), world.host("client"));
+    let seen = Shared::default();
+    let ours = Rc::clone(&seen);
+    world
+        .net(server)
+        .listen(1, move |_| echo(Rc::clone(&ours)))
+        .unwrap();
+    let address = world.address(server, 1);
+    world.partition(server, client);
+    world.reset_at(client, server, 5);
+    let theirs = Shared::default();
+    let handler = sender(Rc::clone(&theirs), payload(0, 100));
+    world.net(client).connect(address, handler).unwrap();
+    world.run_for(Duration::from_millis(500));
+    assert_eq!(theirs.borrow().closes, 0);
+    world.heal(server, client);
+    world.run_until_quiet();
+    assert_eq!(seen.borrow().heard, payload(0, 5));
+    assert_eq!(seen.borrow().errors, ["ECONNRESET"]);
+    assert_eq!(theirs.borrow().errors, ["ECONNRESET"]);
+}
+
+#[test]
+#[ignore = "a search, to be run by hand: SEEDS=first..last, BYTES=length"]
+fn search() {
+    let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "0..1000".into());
+    let (first, last) = seeds.split_once("..").unwrap();
+    let bytes = std::env::var("BYTES").map_or(600, |it| it.parse().unwrap());
+    let begin = std::time::Instant::now();
+    let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
+    let mut finished = 0;
+    for seed in first..last {
+        let outcome = std::panic::catch_unwind(|| {
+            let echo = run_echo(World::seeded(seed), 3, bytes);
+            echo.check();
+            echo.clients
+                .iter()
+                .filter(|(seen, _)| seen.borrow().errors.is_empty())
+                .count()
+        });
+        if let Ok(count) = outcome {
+            finished += count;
+        }
+    }
+    println!(
+        "{} seeds, {finished} clients without an error, {:?}",
+        last - first,
+        begin.elapsed()
+    );
+}
