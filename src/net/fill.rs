@@ -75,10 +75,8 @@ impl Net {
         let Some(stream) = &mut entry.stream else {
             return;
         };
-        let outcome = self.sys.read(stream, &mut [0; 1]);
-        if let Err(error) = outcome
-            && error.kind() != io::ErrorKind::WouldBlock
-        {
+        // Not by a read: behind a FIN it answers 0 for ever, whatever came after.
+        if let Ok(Some(error)) | Err(error) = self.sys.take_error(stream) {
             self.fail(key, Error::io("read", error));
         }
     }

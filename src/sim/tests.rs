@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Faults, HostId, World};
-use crate::{Acceptor, Error, Event, Handler, Server, Socket, handler_fn};
+use crate::{Acceptor, Error, Event, Handler, ListenOptions, Server, Socket, handler_fn};
 
 /// Bytes of which each says where it belongs.
 fn payload(stream: usize, length: usize) -> Vec<u8> {
@@ -218,6 +218,40 @@ fn every_call_of_an_echo_may_fail_alone() {
             run_echo_on(world, hosts, 1, 2000).check();
         }
     }
+}
+
+#[test]
+fn a_reset_behind_the_peers_fin_is_told_at_once() {
+    let mut world = World::with_faults(1, Faults::none());
+    let (server, client) = (world.host("server"), world.host("client"));
+    let seen = Shared::default();
+    let ours = Rc::clone(&seen);
+    let options = ListenOptions::from(1).allow_half_open(true);
+    let accept = move |_: &mut Socket<'_>| echo(Rc::clone(&ours));
+    world.net(server).listen(options, accept).unwrap();
+    let address = world.address(server, 1);
+    let theirs = handler_fn(|socket: &mut Socket<'_>, event| match event {
+        Event::Connect => socket.end(),
+        Event::Finish => {
+            let id = socket.id();
+            socket
+                .net()
+                .set_timeout(Duration::from_secs(1), move |net| {
+                    net.socket(id).unwrap().reset_and_destroy();
+                });
+        }
+        _ => {}
+    });
+    world.net(client).connect(address, theirs).unwrap();
+    world.run_until_quiet();
+    let seen = seen.borrow();
+    assert!(seen.ended);
+    assert_eq!(
+        seen.errors,
+        ["EPIPE"],
+        "nobody writes, so nothing else would tell"
+    );
+    assert_eq!(seen.closes, 1);
 }
 
 #[test]

@@ -230,7 +230,8 @@ impl Sys {
         }
     }
 
-    fn take_error(&mut self, stream: &Stream) -> io::Result<Option<io::Error>> {
+    /// The error that waits on a stream whose readiness told of one; it is gone then.
+    pub(crate) fn take_error(&mut self, stream: &Stream) -> io::Result<Option<io::Error>> {
         self.calls.get_option += 1;
         match &mut self.backend {
             Backend::Os(_) => stream.0.os().take_error(),
