@@ -57,7 +57,8 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
 
 /// Those that only answer: one case for all of them.
 const SOCKET_ANSWERS: &[(&str, OnSocket)] = table!(socket, stage =>
-    id(), net(), buffer_size(), writable_need_drain(), writable_high_water_mark(), is_paused(),
+    id(), net(), buffer_size(), writable_corked(), writable_need_drain(), is_paused(),
+    writable_high_water_mark(),
     timeout(), address(), peer_address(), local_address(), local_port(), local_family(),
     remote_address(), remote_port(), remote_family(), bytes_read(), bytes_written(), ready_state(),
     destroyed(), pending(), connecting(), readable(), writable(), readable_ended(),
