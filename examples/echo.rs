@@ -29,16 +29,22 @@ impl Handler for Echo {
     }
 }
 
+const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N]";
+
 struct Arguments {
     address: String,
     idle_timeout: Duration,
 }
 
 fn main() -> ExitCode {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let arguments = match parse(std::env::args().skip(1)) {
         Ok(arguments) => arguments,
         Err(mistake) => {
-            eprintln!("{mistake}\nusage: echo [ADDRESS | PORT] [--idle-timeout-ms N]");
+            eprintln!("{mistake}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
@@ -65,22 +71,25 @@ fn serve(arguments: Arguments) -> netloop::Result<()> {
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments {
-        address: "127.0.0.1:7000".to_string(),
-        idle_timeout: Duration::ZERO, // none
-    };
+    let mut address = None;
+    let mut idle_timeout = Duration::ZERO; // none
     while let Some(word) = words.next() {
         if word == "--idle-timeout-ms" {
             let millis = words.next().and_then(|word| word.parse().ok());
             let millis = millis.ok_or("--idle-timeout-ms takes a number of milliseconds")?;
-            arguments.idle_timeout = Duration::from_millis(millis);
+            idle_timeout = Duration::from_millis(millis);
         } else if word.starts_with('-') {
             return Err(format!("unknown option {word}"));
+        } else if address.is_some() {
+            return Err(format!("one address is enough, what is {word}?"));
         } else if word.parse::<u16>().is_ok() {
-            arguments.address = format!("127.0.0.1:{word}");
+            address = Some(format!("127.0.0.1:{word}"));
         } else {
-            arguments.address = word;
+            address = Some(word);
         }
     }
-    Ok(arguments)
+    Ok(Arguments {
+        address: address.unwrap_or_else(|| "127.0.0.1:7000".to_string()),
+        idle_timeout,
+    })
 }

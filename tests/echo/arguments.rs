@@ -17,6 +17,7 @@ fn a_bare_port_means_loopback_and_port_0_shows_the_real_one() {
 fn bad_arguments_exit_2_and_tell_the_usage() {
     for (arguments, mistake) in [
         (&["0", "--bogus"][..], "unknown option --bogus\n"),
+        (&["0", "1"], "one address is enough, what is 1?\n"),
         (
             &["0", "--idle-timeout-ms"],
             "--idle-timeout-ms takes a number of milliseconds\n",
