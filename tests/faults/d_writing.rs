@@ -192,6 +192,36 @@ fn d5_a_drain_that_fills_the_queue_again_yields_to_the_others() {
 }
 
 #[test]
+fn d5_a_queue_filled_in_drain_and_emptied_at_once_is_told_in_the_next_turn() {
+    let mut reactor = Reactor::new().unwrap();
+    let drains = Rc::new(Cell::new(0));
+    let count = drains.clone();
+    // Corked, the mark is reached without the kernel being asked; uncorked, it takes all.
+    let fill = |socket: &mut Socket<'_>| {
+        socket.cork();
+        assert!(!socket.write(&[0; 100_000]));
+        socket.uncork();
+    };
+    let filling = handler_fn(move |socket: &mut Socket<'_>, event: Event<'_>| {
+        if let Event::Drain = event {
+            count.set(count.get() + 1);
+            fill(socket);
+        }
+    });
+    let (id, reader) = accepted(&mut reactor, filling);
+    let reading = count_all(reader);
+    fill(&mut socket(&mut reactor, id));
+    while drains.get() < 100 {
+        let before = drains.get();
+        reactor.turn(Some(PATIENCE)).unwrap();
+        assert!(drains.get() - before <= 1, "one drain a turn");
+    }
+    socket(&mut reactor, id).end();
+    turn_until(&mut reactor, |net| net.socket(id).is_none());
+    assert_eq!(reading.join().unwrap(), 100_000 * (drains.get() + 1));
+}
+
+#[test]
 fn d6_end_waits_for_a_slow_reader_and_nothing_follows_finish() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
