@@ -118,3 +118,139 @@ impl Latch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ: Readiness = Readiness::READ;
+    const WRITE: Readiness = Readiness::WRITE;
+    const FIN: Readiness = READ.with(Readiness::READ_CLOSED);
+    const ERROR: Readiness = READ.with(WRITE).with(Readiness::ERROR);
+
+    fn accepted() -> Latch {
+        Latch::accepted(Interest::Read, false)
+    }
+
+    /// An accepted connection with these bits latched.
+    fn told(said: Readiness) -> Latch {
+        let mut latch = accepted();
+        latch.latch(said);
+        latch
+    }
+
+    #[test]
+    fn an_accepted_connection_takes_bytes_before_any_event_says_so() {
+        let latch = accepted();
+        assert!(latch.is_writable());
+        assert!(!latch.is_readable() && !latch.has_error() && !latch.is_paused());
+        assert_eq!(latch.interest(), Interest::Read);
+
+        let parked = Latch::accepted(Interest::Parked, true);
+        assert!(parked.is_paused() && parked.is_writable());
+        assert_eq!(parked.interest(), Interest::Parked);
+    }
+
+    #[test]
+    fn of_a_connecting_one_nothing_is_known() {
+        let latch = Latch::connecting();
+        assert!(!latch.is_writable() && !latch.is_readable());
+        assert!(!latch.has_error() && !latch.is_paused());
+        assert_eq!(latch.interest(), Interest::ReadWrite);
+    }
+
+    #[test]
+    fn what_events_say_adds_up() {
+        let mut latch = Latch::connecting();
+        latch.latch(WRITE);
+        assert!(latch.is_writable() && !latch.is_readable());
+        latch.latch(READ);
+        assert!(latch.is_writable() && latch.is_readable());
+        latch.latch(Readiness::empty());
+        assert!(latch.is_writable() && latch.is_readable());
+        assert!(!latch.has_error());
+        latch.latch(ERROR);
+        assert!(latch.has_error());
+    }
+
+    #[test]
+    fn a_pause_hides_what_is_readable_and_loses_none_of_it() {
+        let mut latch = told(FIN);
+        assert!(latch.may_read());
+        latch.set_paused(true);
+        assert!(!latch.may_read() && latch.is_readable() && latch.is_paused());
+        latch.latch(ERROR);
+        latch.set_paused(false);
+        assert!(latch.may_read() && latch.has_error() && !latch.is_paused());
+        // Nor does it let through what is not there.
+        assert!(!accepted().may_read());
+    }
+
+    #[test]
+    fn a_short_read_uses_readability_up_unless_an_end_or_an_error_was_announced() {
+        for (said, readable_after) in [(READ, false), (FIN, true), (ERROR, true)] {
+            let mut latch = told(said);
+            latch.short_read();
+            assert_eq!(latch.is_readable(), readable_after, "{said:?}");
+            assert!(latch.is_writable(), "{said:?}: the other direction stays");
+        }
+    }
+
+    #[test]
+    fn a_blocked_read_uses_up_all_that_is_about_reading() {
+        for said in [READ, FIN, ERROR, FIN.with(ERROR)] {
+            let mut latch = told(said);
+            latch.blocked_read();
+            assert!(!latch.is_readable() && !latch.has_error(), "{said:?}");
+            assert!(latch.is_writable(), "{said:?}: the other direction stays");
+            // The announced end is forgotten too: the next short read is an ordinary one.
+            latch.latch(READ);
+            latch.short_read();
+            assert!(!latch.is_readable(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn a_blocked_write_uses_up_room_alone() {
+        let mut latch = told(FIN.with(ERROR));
+        latch.blocked_write();
+        assert!(!latch.is_writable());
+        assert!(latch.is_readable() && latch.has_error());
+        latch.latch(WRITE);
+        assert!(latch.is_writable());
+    }
+
+    #[test]
+    fn an_error_that_was_seen_leaves_what_came_with_it() {
+        let mut latch = told(FIN.with(ERROR));
+        latch.error_seen();
+        assert!(!latch.has_error());
+        assert!(latch.is_readable() && latch.is_writable());
+        latch.short_read();
+        assert!(latch.is_readable(), "the end is still announced");
+    }
+
+    #[test]
+    fn every_situation_has_one_interest() {
+        use Interest::*;
+        let before = [Read, ReadWrite, Parked, ParkedWrite];
+        for (paused, queue_waits, wanted) in [
+            (false, false, [Read, ReadWrite, Read, Read]), // ReadWrite is left standing
+            (false, true, [ReadWrite; 4]),
+            (true, false, [Parked; 4]),
+            (true, true, [ParkedWrite; 4]),
+        ] {
+            for (interest, wanted) in before.into_iter().zip(wanted) {
+                let mut latch = accepted();
+                latch.set_paused(paused);
+                latch.set_interest(interest);
+                assert_eq!(latch.interest(), interest);
+                assert_eq!(
+                    latch.wanted_interest(queue_waits),
+                    wanted,
+                    "paused: {paused}, queue waits: {queue_waits}, before: {interest:?}"
+                );
+            }
+        }
+    }
+}
