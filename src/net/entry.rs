@@ -9,7 +9,7 @@ use super::slots::Tenant;
 use crate::connection::{Latch, Lifecycle, WriteQueue};
 use crate::options::SocketOptions;
 use crate::sys::Stream;
-use crate::time::EntryId;
+use crate::time::{ENTRY_BYTES, EntryId};
 use crate::{Error, Handler, Net, Result};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -43,6 +43,15 @@ pub(crate) struct SocketEntry {
     pub(crate) flags: Flags,
     pub(crate) notes: Notes,
 }
+
+/// What an idle connection may cost, its entry in the idle wheel included.
+const MOST_BYTES: usize = 128;
+
+// With mio's debug assertions the stream is more than its descriptor.
+const _: () = assert!(
+    cfg!(debug_assertions) || size_of::<SocketEntry>() + ENTRY_BYTES <= MOST_BYTES,
+    "the promise to whoever holds very many connections"
+);
 
 /// What few sockets have, or what a message does not touch.
 pub(crate) struct Cold {
@@ -294,5 +303,45 @@ impl Flags {
         let new = !self.contains(flag);
         self.insert(flag);
         new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::slots::Slots;
+    use super::*;
+    use crate::sys::Interest;
+
+    fn accepted(slots: &mut Slots<SocketEntry>) -> Key {
+        slots.insert(|key| {
+            let latch = Latch::accepted(Interest::Read, false);
+            SocketEntry::new(key, Lifecycle::Open, latch, &SocketOptions::default())
+        })
+    }
+
+    #[test]
+    fn an_idle_connection_costs_its_slot_and_a_wheel_entry_128_bytes_together() {
+        let mut slots = Slots::new();
+        let keys = [accepted(&mut slots), accepted(&mut slots)];
+        let [first, second] = keys.map(|key| std::ptr::from_ref(slots.get(key).unwrap()).addr());
+        let slot_bytes = second - first;
+        assert_eq!(
+            slot_bytes,
+            size_of::<SocketEntry>(),
+            "the slab's own mark fits into the entry"
+        );
+        // Here the stream is more than its descriptor; a build for use has the assertion above.
+        let stream_bytes = size_of::<Option<Stream>>() - size_of::<i32>();
+        let in_use = (slot_bytes - stream_bytes).next_multiple_of(align_of::<SocketEntry>());
+        assert!(in_use + ENTRY_BYTES <= MOST_BYTES, "{in_use} bytes");
+    }
+
+    #[test]
+    fn a_fresh_connection_owns_nothing_outside_its_entry() {
+        let mut slots = Slots::new();
+        let key = accepted(&mut slots);
+        let entry = slots.get(key).unwrap();
+        assert!(entry.cold.is_none(), "default options need no cold part");
+        assert!(entry.queue.is_empty(), "and an empty queue is no queue");
     }
 }

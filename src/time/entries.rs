@@ -47,8 +47,11 @@ struct Node {
     slot: Option<Slot>,
 }
 
+/// What one entry costs its owner, besides the `EntryId`.
+pub(crate) const ENTRY_BYTES: usize = size_of::<Node>();
+
 const _: () = assert!(
-    size_of::<Node>() == 24,
+    ENTRY_BYTES == 24,
     "a socket's memory is promised with 24 bytes for its entry"
 );
 

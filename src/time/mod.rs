@@ -12,4 +12,7 @@ mod model;
 mod slot;
 mod wheel;
 
-pub(crate) use self::{entries::EntryId, wheel::Wheel};
+pub(crate) use self::{
+    entries::{ENTRY_BYTES, EntryId},
+    wheel::Wheel,
+};
