@@ -6,6 +6,8 @@
 mod close;
 mod notes;
 mod poll;
+#[cfg(test)]
+mod scripted;
 mod serve;
 mod tell;
 mod timers;

@@ -115,6 +115,11 @@ impl Script {
         self.0.borrow_mut().now += by;
     }
 
+    /// Moves the clock back, as no kernel of ours does: what is above has to bear it.
+    pub(crate) fn rewind(&self, by: Duration) {
+        self.0.borrow_mut().now -= by;
+    }
+
     /// Everything asked so far, in order.
     pub(crate) fn calls(&self) -> Ref<'_, [Call]> {
         Ref::map(self.0.borrow(), |state| state.calls.as_slice())

@@ -1,0 +1,14 @@
+//! The whole loop over a kernel that answers what a test says: errnos that a real one does not give
+//! on demand, events in any order, a clock that is moved by hand.
+//!
+//! A file for each group of faults; `world` is what they stand on, `log` what they look at.
+
+mod accepting;
+mod batches;
+mod connecting;
+mod log;
+mod parking;
+mod reading;
+mod time;
+mod world;
+mod writing;
