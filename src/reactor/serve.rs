@@ -27,6 +27,9 @@ impl Reactor {
             return;
         };
         entry.flags.remove(Flags::IN_READY);
+        // Before the handlers: one that pauses now may be resumed within the turn, and then no call
+        // is owed for it.
+        let was_paused = entry.latch.is_paused();
         if entry.lifecycle.is_connecting() {
             if !net.finish_connect(key) {
                 return;
@@ -40,11 +43,10 @@ impl Reactor {
         let Some(entry) = net.sockets.get(key) else {
             return;
         };
-        let paused = entry.latch.is_paused();
         if !entry.queue.is_empty() && entry.may_send() {
             net.drain(key);
         }
-        if paused {
+        if was_paused {
             net.park(key);
         }
         net.probe(key);

@@ -50,6 +50,45 @@ fn a_paused_socket_is_parked_at_its_first_event_and_once() {
 }
 
 #[test]
+fn a_socket_that_pauses_in_its_own_data_is_parked_by_the_next_event_only() {
+    let mut world = World::new();
+    let a = world.accept_with("a", |socket, event| {
+        if let Event::Data(_) = event {
+            socket.pause();
+        }
+    });
+    world.feed(a, b"hello");
+    world.wake(&[(a.descriptor, READ)]);
+    assert_eq!(world.calls(is_reregister), []);
+    world.wake(&[(a.descriptor, READ)]);
+    let parked = Call::Reregister(a.descriptor, Interest::Parked);
+    assert_eq!(world.calls(is_reregister), [parked]);
+    world.finish();
+}
+
+#[test]
+fn a_pause_that_another_socket_takes_back_in_the_same_turn_costs_no_call() {
+    let mut world = World::new();
+    let a = world.accept_with("a", |socket, event| {
+        if let Event::Data(_) = event {
+            socket.pause();
+        }
+    });
+    let b = world.accept_with("b", move |socket, event| {
+        if let Event::Data(_) = event {
+            socket.net().socket(a.id).unwrap().resume();
+        }
+    });
+    world.feed(a, b"request");
+    world.feed(b, b"answer");
+    world.wake(&[(a.descriptor, READ), (b.descriptor, READ)]);
+    assert_eq!(world.log.take(), ["a data request", "b data answer"]);
+    assert_eq!(world.calls(is_reregister), []);
+    assert!(!world.socket(a).is_paused());
+    world.finish();
+}
+
+#[test]
 fn c3_a_reset_while_paused_is_told_after_resume_with_the_data_first() {
     let mut world = World::new();
     let a = world.accept("a");
