@@ -104,10 +104,10 @@ impl Latch {
 
     /// The interest to have after an event came, a write was blocked, or the pause mask changed.
     ///
-    /// A paused socket whose queue waits is asked about room only; one whose queue is empty is
-    /// parked, so that neither data nor a FIN wakes the loop (P2, P3).
-    pub(crate) fn wanted_interest(&self, queue_waits: bool) -> Interest {
-        match (self.paused, queue_waits) {
+    /// A paused socket that waits for room is asked about room only; one that does not is parked, so
+    /// that neither data nor a FIN wakes the loop (P2, P3).
+    pub(crate) fn wanted_interest(&self) -> Interest {
+        match (self.paused, !self.is_writable()) {
             (true, true) => Interest::ParkedWrite,
             (true, false) => Interest::Parked,
             (false, true) => Interest::ReadWrite,
@@ -234,7 +234,7 @@ mod tests {
     fn every_situation_has_one_interest() {
         use Interest::*;
         let before = [Read, ReadWrite, Parked, ParkedWrite];
-        for (paused, queue_waits, wanted) in [
+        for (paused, blocked, wanted) in [
             (false, false, [Read, ReadWrite, Read, Read]), // ReadWrite is left standing
             (false, true, [ReadWrite; 4]),
             (true, false, [Parked; 4]),
@@ -245,10 +245,13 @@ mod tests {
                 latch.set_paused(paused);
                 latch.set_interest(interest);
                 assert_eq!(latch.interest(), interest);
+                if blocked {
+                    latch.blocked_write();
+                }
                 assert_eq!(
-                    latch.wanted_interest(queue_waits),
+                    latch.wanted_interest(),
                     wanted,
-                    "paused: {paused}, queue waits: {queue_waits}, before: {interest:?}"
+                    "paused: {paused}, blocked: {blocked}, before: {interest:?}"
                 );
             }
         }

@@ -187,8 +187,8 @@ impl Lifecycle {
             },
             Input::End => self.end(Then::AwaitPeer),
             Input::DestroySoon => match self {
-                // Our FIN is gone already: there is nothing to wait for.
-                ReadOnly => go(Destroyed(Farewell::Plain), Act::Retire, Tell::Close),
+                // Our FIN is gone already: only `finish` may still have to be told.
+                ReadOnly => go(Ended, Act::Nothing, Tell::Nothing),
                 Opening(_) | Resetting | Open | Ending(_) | WriteOnly | Closing | Ended
                 | Destroyed(_) | Closed(_) => self.end(Then::Destroy),
             },
@@ -379,7 +379,7 @@ mod tests {
         (Open,           ["=",          "writeonly", "=",      "=",       "=",        "=",          "ending",      "ending-soon",  "gone-reset",    "gone",   "="]),
         (ENDING,         ["=",          "closing",   "=",      "=",       "readonly", "=",          "=",           "ending-soon",  "gone-reset",    "gone",   "="]),
         (ENDING_SOON,    ["=",          "closing",   "=",      "=",       "ended",    "=",          "=",           "=",            "gone-reset",    "gone",   "="]),
-        (ReadOnly,       ["=",          "ended",     "=",      "=",       "=",        "=",          "=",           "gone",         "gone-reset",    "gone",   "="]),
+        (ReadOnly,       ["=",          "ended",     "=",      "=",       "=",        "=",          "=",           "ended",        "gone-reset",    "gone",   "="]),
         (WriteOnly,      ["=",          "=",         "closing","=",       "=",        "=",          "closing",     "closing",      "gone-reset",    "gone",   "="]),
         (Closing,        ["=",          "=",         "=",      "=",       "ended",    "=",          "=",           "=",            "gone-reset",    "gone",   "="]),
         (Ended,          ["=",          "=",         "=",      "=",       "=",        "gone",       "=",           "=",            "gone-reset",    "gone",   "="]),

@@ -15,14 +15,19 @@ use std::net::SocketAddr;
 /// How long a server that found no descriptor waits before it tries by itself.
 const RETRY_NANOS: u64 = 100_000_000;
 
+/// Lost connections in a row after which a server waits before it goes on: more than a backlog holds
+/// (Linux caps it at 4,096 unless told otherwise), so none of them was taken from one, and to go on
+/// at once would be to spin.
+const LOST_IN_A_ROW: u32 = 8192;
+
 /// What an accept brought.
 pub(crate) enum Accepted {
     /// A socket to announce.
     Socket(Key),
     /// A peer to turn away; told, then forgotten.
     Dropped(Dropped),
-    /// One connection was lost before it could be taken; others may wait behind it.
-    Lost,
+    /// Nothing came of one connection; others may wait behind it.
+    Nobody,
     /// Nothing more for now.
     Drained,
 }
@@ -33,17 +38,17 @@ enum Trouble {
     None,
     /// The connection that was to be taken is gone: its network failed, or the peer gave up.
     ThisOne,
-    /// The process or the machine lacks something that may come back.
+    /// The process or the machine lacks something that may come back, or accepting fails for a
+    /// reason that is not known: nobody can be taken for now.
     Starved,
-    /// The listener itself is broken.
-    Broken,
 }
 
-/// The one table of accept's errnos (FAULTS A1 to A4). `EINTR` never comes here.
+/// The one table of accept's errnos (FAULTS A1 to A4). `EINTR` never comes here. All that is not
+/// known to be about one connection (EMFILE, ENFILE, ENOBUFS and ENOMEM above all) is tried again
+/// later, so that no errno makes a server deaf for good.
 fn trouble(error: &io::Error) -> Trouble {
     match error.raw_os_error() {
         _ if error.kind() == io::ErrorKind::WouldBlock => Trouble::None,
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Trouble::Starved,
         // accept(2): pending errors of the new socket's network count as if nobody had waited.
         Some(
             libc::ECONNABORTED
@@ -55,12 +60,11 @@ fn trouble(error: &io::Error) -> Trouble {
             | libc::EOPNOTSUPP
             | libc::ENETUNREACH
             | libc::ETIMEDOUT
-            | libc::ECONNRESET
-            | libc::EPERM,
+            | libc::ECONNRESET,
         ) => Trouble::ThisOne,
         #[cfg(any(target_os = "linux", target_os = "android"))]
         Some(libc::ENONET) => Trouble::ThisOne,
-        _ => Trouble::Broken,
+        _ => Trouble::Starved,
     }
 }
 
@@ -74,22 +78,21 @@ impl Net {
             return Accepted::Drained;
         };
         match self.sys.accept(listener) {
-            Ok((stream, peer)) => self.admit(key, stream, peer),
+            Ok((stream, peer)) => {
+                server.lost_in_a_row = 0;
+                self.admit(key, stream, peer)
+            }
             Err(error) => match trouble(&error) {
                 Trouble::None => {
                     server.starved = false; // the episode ends when nobody waits any more
                     Accepted::Drained
                 }
-                Trouble::ThisOne => {
+                Trouble::ThisOne if server.lost_in_a_row < LOST_IN_A_ROW => {
                     log::debug!("server {key:?}: a connection was lost before accept: {error}");
-                    Accepted::Lost
+                    server.lost_in_a_row += 1;
+                    Accepted::Nobody
                 }
-                Trouble::Starved => self.starve(key, error),
-                Trouble::Broken => {
-                    server.error = Some(Error::io("accept", error));
-                    self.note_server(key);
-                    Accepted::Drained
-                }
+                Trouble::ThisOne | Trouble::Starved => self.starve(key, error),
             },
         }
     }
@@ -119,7 +122,7 @@ impl Net {
             Ok(()) => Accepted::Socket(socket),
             Err(error) => {
                 self.refuse_accepted(key, socket, error);
-                Accepted::Lost
+                Accepted::Nobody
             }
         }
     }
@@ -198,22 +201,46 @@ impl Net {
             self.counters.starved += 1;
             self.note_server(key);
         }
-        let Some(server) = self.servers.get_mut(key) else {
-            return Accepted::Drained;
-        };
-        if server.options.out_of_descriptors == OutOfDescriptors::Shed
-            && let Some(listener) = &mut server.listener
-            && let Ok(true) = self.sys.shed(listener)
-        {
-            self.counters.shed += 1;
-            return Accepted::Lost;
+        if self.sheds(key) {
+            return self.shed(key);
         }
+        self.accept_later(key);
+        Accepted::Drained
+    }
+
+    fn sheds(&self, key: Key) -> bool {
+        let server = self.servers.get(key);
+        server.is_some_and(|it| it.options.out_of_descriptors == OutOfDescriptors::Shed)
+    }
+
+    /// Takes one peer with the spare descriptor and closes it.
+    fn shed(&mut self, key: Key) -> Accepted {
+        let listener = self
+            .servers
+            .get_mut(key)
+            .and_then(|it| it.listener.as_mut());
+        match listener.map(|listener| self.sys.shed(listener)) {
+            Some(Ok(true)) => {
+                self.counters.shed += 1;
+                Accepted::Nobody
+            }
+            // Nobody waits: at its limit the kernel refuses before it looks. The next peer brings
+            // an edge.
+            Some(Ok(false)) | None => Accepted::Drained,
+            Some(Err(_)) => {
+                self.accept_later(key);
+                Accepted::Drained
+            }
+        }
+    }
+
+    /// Lets a server wait until a descriptor comes free, or for a while.
+    pub(crate) fn accept_later(&mut self, key: Key) {
         if !self.starved.contains(&key) {
             self.starved.push_back(key);
         }
-        self.retry_accepts_at
-            .get_or_insert(self.now.saturating_add(RETRY_NANOS));
-        Accepted::Drained
+        let at = self.now.saturating_add(RETRY_NANOS);
+        self.retry_accepts_at.get_or_insert(at);
     }
 
     /// Lets the servers that wait for a descriptor try again: one came free, or it is time.

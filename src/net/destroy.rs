@@ -52,6 +52,12 @@ impl Net {
         self.step(key, Input::Destroy);
     }
 
+    /// `destroy_soon()`: a socket whose `finish` was told already is destroyed at once.
+    pub(super) fn destroy_soon(&mut self, key: Key) {
+        self.step(key, Input::DestroySoon);
+        self.settle(key);
+    }
+
     /// `reset_and_destroy()`.
     pub(crate) fn reset(&mut self, key: Key) {
         self.send_last(key);

@@ -25,14 +25,19 @@ enum Sent {
 }
 
 impl Net {
-    /// Hands queued bytes to the kernel until it says no, the queue is empty, or the budget is
+    /// Hands queued bytes to the kernel until it says no, the queue is empty, or a turn's budget is
     /// used up; then the FIN, if one is due.
     pub(crate) fn drain(&mut self, key: Key) {
+        self.drain_within(key, self.limits.write_bytes);
+    }
+
+    /// As [`drain`](Net::drain), with a budget of the caller's.
+    pub(super) fn drain_within(&mut self, key: Key, budget: usize) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
         let queued = entry.queue.len();
-        let sent = entry.send_queued(&mut self.sys, &mut self.pool, self.limits.write_bytes);
+        let sent = entry.send_queued(&mut self.sys, &mut self.pool, budget);
         if entry.queue.len() < queued {
             let taken = queued - entry.queue.len();
             log::trace!("socket {key:?}: wrote {taken} bytes");
@@ -40,7 +45,7 @@ impl Net {
         }
         match sent {
             Sent::Done => {}
-            Sent::Blocked => self.sync_interest(key, true),
+            Sent::Blocked => self.sync_interest(key),
             Sent::BudgetUsed => self.mark_ready(key),
             Sent::Failed(error) => self.fail(key, Error::io("write", error)),
         }
@@ -63,18 +68,16 @@ impl Net {
         }
         match sent {
             Sent::Done | Sent::BudgetUsed => {}
-            Sent::Blocked => self.sync_interest(key, true),
+            Sent::Blocked => self.sync_interest(key),
             Sent::Failed(error) => self.fail(key, Error::io("write", error)),
         }
         taken
     }
 
-    /// Hands gathered bytes to the kernel before a call that destroys the socket. How it goes is
+    /// Hands queued bytes to the kernel before a call that destroys the socket, as many as it takes. How it goes is
     /// told to nobody but the completions: only what that call brings about may follow it (R55).
     pub(super) fn send_last(&mut self, key: Key) {
-        if let Some(entry) = self.sockets.get_mut(key)
-            && entry.flags.contains(Flags::DIRTY)
-        {
+        if let Some(entry) = self.sockets.get_mut(key) {
             let queued = entry.queue.len();
             entry.send_queued(&mut self.sys, &mut self.pool, usize::MAX);
             log::trace!("socket {key:?}: wrote {} bytes", queued - entry.queue.len());

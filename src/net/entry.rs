@@ -59,6 +59,8 @@ pub(crate) struct Cold {
     pub(crate) peer: Option<SocketAddr>,
     /// Given back by `unread`, told again before anything newer.
     pub(crate) held: Vec<u8>,
+    /// `held` was told as it is and came back: nobody wants it before something newer has come.
+    pub(crate) held_waits: bool,
     pub(crate) completions: VecDeque<Completion>,
     pub(crate) error: Option<Error>,
     /// How many `uncork` calls are still to come.
@@ -94,6 +96,7 @@ impl Default for Cold {
         Cold {
             peer: None,
             held: Vec::new(),
+            held_waits: false,
             completions: VecDeque::new(),
             error: None,
             corked: 0,
@@ -181,8 +184,10 @@ impl SocketEntry {
         self.cold.as_ref()?.error.as_ref()
     }
 
+    /// Bytes that were given back are to be told again.
     pub(crate) fn has_held(&self) -> bool {
-        self.cold.as_ref().is_some_and(|cold| !cold.held.is_empty())
+        let cold = self.cold.as_ref();
+        cold.is_some_and(|cold| !cold.held.is_empty() && !cold.held_waits)
     }
 
     /// Corked bytes stay, unless the socket is ending: `end` uncorks (R51).

@@ -3,9 +3,10 @@
 //! The one place that reads. It answers with bytes, the end, an error, or that there is nothing to
 //! do: a layer that transforms bytes on their way would stand here.
 
+use super::entry::SocketEntry;
 use super::ids::Key;
 use super::{Net, idle};
-use crate::Error;
+use crate::{Error, Handler};
 use std::io;
 
 /// What a read brought.
@@ -30,7 +31,7 @@ impl Net {
             return Filled::Dry;
         };
         if entry.has_held() && !entry.latch.is_paused() {
-            return Filled::Held(std::mem::take(&mut entry.cold_mut().held));
+            return Filled::Held(entry.take_held());
         }
         // An empty buffer would make every read look like the end (C13).
         if !entry.may_read() || buffer.is_empty() {
@@ -51,7 +52,13 @@ impl Net {
                 if bytes < buffer.len() {
                     entry.latch.short_read();
                 }
-                Filled::Data(bytes)
+                match entry.take_waiting() {
+                    None => Filled::Data(bytes),
+                    Some(mut held) => {
+                        held.extend_from_slice(&buffer[..bytes]);
+                        Filled::Held(held)
+                    }
+                }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 entry.latch.blocked_read();
@@ -68,7 +75,8 @@ impl Net {
             return;
         };
         let lifecycle = entry.lifecycle;
-        if !entry.latch.has_error() || lifecycle.is_reading() || !lifecycle.is_sending() {
+        let told_by_reading = lifecycle.is_reading() || !lifecycle.is_sending();
+        if !entry.latch.has_error() || entry.latch.is_paused() || told_by_reading {
             return;
         }
         entry.latch.error_seen();
@@ -92,5 +100,55 @@ impl Net {
         let held = &mut entry.cold_mut().held;
         held.splice(..0, bytes.iter().copied());
         self.mark_ready(key);
+    }
+
+    /// The handler gave back what it had been told a second time: it waits for more, and is told
+    /// again together with that. Telling it once more by itself could go on for ever.
+    pub(crate) fn hold_until_more(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && let Some(cold) = &mut entry.cold
+        {
+            cold.held_waits = !cold.held.is_empty();
+        }
+    }
+
+    /// Takes what waits for something newer to be told with.
+    pub(crate) fn take_waiting(&mut self, key: Key) -> Option<Vec<u8>> {
+        self.sockets.get_mut(key)?.take_waiting()
+    }
+
+    /// Takes what was given back.
+    pub(crate) fn take_held(&mut self, key: Key) -> Option<Vec<u8>> {
+        self.sockets.get_mut(key).map(SocketEntry::take_held)
+    }
+
+    /// `set_handler()`: the new one has not been told yet what was given back.
+    pub(crate) fn set_handler(&mut self, key: Key, handler: Box<dyn Handler>) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        entry.handler = Some(handler);
+        if let Some(cold) = &mut entry.cold {
+            cold.held_waits = false;
+        }
+        if entry.has_held() {
+            self.mark_ready(key);
+        }
+    }
+}
+
+impl SocketEntry {
+    /// Takes what was given back and waits for something newer to be told with.
+    fn take_waiting(&mut self) -> Option<Vec<u8>> {
+        let waits = self.cold.as_ref().is_some_and(|cold| cold.held_waits);
+        waits.then(|| self.take_held())
+    }
+
+    fn take_held(&mut self) -> Vec<u8> {
+        let Some(cold) = &mut self.cold else {
+            return Vec::new();
+        };
+        cold.held_waits = false;
+        std::mem::take(&mut cold.held)
     }
 }

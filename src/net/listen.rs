@@ -91,11 +91,13 @@ impl Net {
             connections: 0,
             unref: false,
             in_ready: false,
+            lost_in_a_row: 0,
             starved: false,
             announce: true,
             error: None,
             in_notes: false,
             close_noted: false,
+            closed: false,
         });
         self.watch(key, listener, address)?;
         log::debug!("server {key:?}: listening on {address}");

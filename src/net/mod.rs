@@ -139,8 +139,11 @@ impl Net {
 
     /// The server that `id` names. `None` once its `close` was told.
     pub fn server(&mut self, id: ServerId) -> Option<Server<'_>> {
-        self.servers.get(id.key)?;
-        (id.reactor == self.reactor).then(|| Server::new(self, id.key))
+        let server = self.servers.get(id.key)?;
+        if id.reactor != self.reactor || server.closed {
+            return None;
+        }
+        Some(Server::new(self, id.key))
     }
 
     /// The time since the reactor was made, as of the start of this turn: the same for everything
@@ -203,6 +206,7 @@ impl Net {
             || !self.notes.is_empty()
             || !self.dirty.is_empty()
             || !self.closing.is_empty()
+            || !self.freed.is_empty()
             || self.timers.immediates() > 0
     }
 

@@ -5,7 +5,6 @@
 //! interest parked, and `resume` then gets everything that waits reported again (P2, P5).
 
 use super::Net;
-use super::entry::SocketEntry;
 use super::ids::{Key, Target};
 use crate::Error;
 
@@ -29,29 +28,21 @@ impl Net {
             return;
         }
         entry.latch.set_paused(false);
-        let queue_waits = !entry.queue.is_empty() && !entry.latch.is_writable();
-        let waits = entry.may_read() || entry.has_held();
-        self.sync_interest(key, queue_waits);
+        let waits = entry.may_read() || entry.has_held() || entry.latch.has_error();
+        self.sync_interest(key);
         if waits {
             self.mark_ready(key);
         }
         self.recount(key);
     }
 
-    /// An event came for a socket that is paused: the kernel is asked for fewer of them (P2).
-    pub(crate) fn park(&mut self, key: Key) {
-        let queue_waits = |entry: &SocketEntry| !entry.queue.is_empty();
-        if let Some(queue_waits) = self.sockets.get(key).map(queue_waits) {
-            self.sync_interest(key, queue_waits);
-        }
-    }
-
-    /// Gives the kernel the interest that the socket's state asks for, if it has another.
-    pub(crate) fn sync_interest(&mut self, key: Key, queue_waits: bool) {
+    /// Gives the kernel the interest that the socket's state asks for, if it has another: full, or,
+    /// for a socket that is paused, as little as it can be asked for (P2).
+    pub(crate) fn sync_interest(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        let wanted = entry.latch.wanted_interest(queue_waits);
+        let wanted = entry.latch.wanted_interest();
         if wanted == entry.latch.interest() || entry.lifecycle.is_destroyed() {
             return;
         }

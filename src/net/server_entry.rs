@@ -20,6 +20,8 @@ pub(crate) struct ServerEntry {
     pub(crate) connections: usize,
     pub(crate) unref: bool,
     pub(crate) in_ready: bool,
+    /// Accepts in a row that brought nothing but the loss of a connection.
+    pub(crate) lost_in_a_row: u32,
     /// Waits for a descriptor; the one error of the episode has been noted.
     pub(crate) starved: bool,
     /// `listening` is still to be told.
@@ -30,6 +32,8 @@ pub(crate) struct ServerEntry {
     pub(crate) in_notes: bool,
     /// `close` has been noted.
     pub(crate) close_noted: bool,
+    /// `close` was told: the id finds nothing any more.
+    pub(crate) closed: bool,
 }
 
 impl ServerEntry {

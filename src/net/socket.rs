@@ -250,8 +250,10 @@ impl Socket<'_> {
     /// Gives back bytes that the next handler should see: they are told as data again, before
     /// anything newer, at most once a turn, and `end` waits for them.
     ///
-    /// For handing a connection on with [`set_handler`](Socket::set_handler). Once `end` was told
-    /// it does nothing.
+    /// For handing a connection on with [`set_handler`](Socket::set_handler). What is given back a
+    /// second time waits for more from the peer and is told together with that, or by itself before
+    /// `end`; what is given back even then is dropped. While connecting, once `end` was told and on
+    /// a destroyed socket it does nothing. What it makes `on_data` see may be longer than one read.
     ///
     /// Node: [`readable.unshift`](https://nodejs.org/api/stream.html#readableunshiftchunk-encoding).
     #[doc(alias = "unshift")]
@@ -263,9 +265,7 @@ impl Socket<'_> {
     /// and is then dropped.
     #[doc(alias = "on")]
     pub fn set_handler(&mut self, handler: impl Handler + 'static) {
-        if let Some(entry) = self.entry_mut() {
-            entry.handler = Some(Box::new(handler));
-        }
+        self.net.set_handler(self.key, Box::new(handler));
     }
 }
 
@@ -292,7 +292,7 @@ impl Socket<'_> {
     /// Node: [`socket.destroySoon`](https://nodejs.org/api/net.html#socketdestroysoon).
     #[doc(alias = "destroySoon")]
     pub fn destroy_soon(&mut self) {
-        self.net.step(self.key, Input::DestroySoon);
+        self.net.destroy_soon(self.key);
     }
 
     /// Closes the socket with a reset: the peer gets `ECONNRESET`. While connecting it waits for

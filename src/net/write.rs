@@ -37,9 +37,10 @@ impl Net {
         }
         let bytes = piece.as_slice().len();
         entry.bytes_written += bytes as u64;
-        // A large piece goes past an empty queue; so does any, if there is no queue to lend: a
-        // broadcast then allocates nothing.
-        let straight = bytes >= self.limits.direct_write_bytes || !self.pool.can_lend();
+        // A large piece goes past an empty queue; so does any of a broadcast once there is no queue
+        // to lend, which then allocates nothing. The socket being served gathers in any case.
+        let lends = self.serving == Some(key) || self.pool.can_lend();
+        let straight = bytes >= self.limits.direct_write_bytes || !lends;
         let taken = if straight && bytes > 0 && entry.queue.is_empty() && entry.may_send() {
             self.send_direct(key, piece.as_slice())
         } else {
@@ -71,7 +72,7 @@ impl Net {
             entry.await_written(None, run);
         }
         if entry.is_full() && entry.may_send() {
-            self.drain(key);
+            self.drain_within(key, usize::MAX); // `false` means that the kernel takes no more (R40)
         }
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;

@@ -17,6 +17,9 @@ impl Reactor {
                     // On the list of those to be freed before the call, which may panic.
                     net.freed.push_back(Target::Server(key));
                     tell::server_close(net, key);
+                    if let Some(server) = net.servers.get_mut(key) {
+                        server.closed = true;
+                    }
                 }
                 None => break,
             }

@@ -6,7 +6,7 @@
 
 use super::{Reactor, tell};
 use crate::Event;
-use crate::connection::Input;
+use crate::connection::{Input, Tell};
 use crate::net::{Accepted, Filled, Flags, Key, Net, SocketEntry, Target};
 
 impl Reactor {
@@ -47,7 +47,7 @@ impl Reactor {
             net.drain(key);
         }
         if was_paused {
-            net.park(key);
+            net.sync_interest(key);
         }
         net.probe(key);
     }
@@ -63,8 +63,18 @@ impl Reactor {
                     tell::event(net, key, Event::Data(&self.buffer[..bytes]));
                     bytes_left = bytes_left.saturating_sub(bytes);
                 }
-                Filled::Held(bytes) => tell::event(net, key, Event::Data(&bytes)),
-                Filled::End => return tell_end(net, key),
+                Filled::Held(bytes) => {
+                    tell::event(net, key, Event::Data(&bytes));
+                    net.hold_until_more(key);
+                }
+                Filled::End => match net.take_waiting(key) {
+                    None => return tell_end(net, key),
+                    Some(bytes) => {
+                        // Nothing newer will come to tell them with: now or never.
+                        tell::event(net, key, Event::Data(&bytes));
+                        net.take_held(key);
+                    }
+                },
                 Filled::Failed(error) => return net.fail(key, error),
                 Filled::Dry => return,
             }
@@ -90,7 +100,7 @@ impl Reactor {
             match net.accept(key) {
                 Accepted::Socket(socket) => tell::connection(net, key, socket),
                 Accepted::Dropped(dropped) => tell::dropped(net, key, &dropped),
-                Accepted::Lost => {}
+                Accepted::Nobody => {}
                 Accepted::Drained => return,
             }
         }
@@ -100,7 +110,9 @@ impl Reactor {
 
 /// The peer's FIN: told, and answered with ours unless half-open sockets are allowed (R28).
 fn tell_end(net: &mut Net, key: Key) {
-    net.step(key, Input::Eof);
+    if net.step(key, Input::Eof) != Tell::End {
+        return;
+    }
     let Some(entry) = net.sockets.get_mut(key) else {
         return;
     };

@@ -47,7 +47,7 @@ pub(super) fn connection(net: &mut Net, server: Key, socket: Key) {
     if let Some(acceptor) = &mut call.acceptor {
         let handler = acceptor.on_connection(&mut Socket::new(call.net, socket));
         if let Some(entry) = call.net.sockets.get_mut(socket) {
-            entry.handler = Some(handler);
+            entry.handler.get_or_insert(handler); // one that was set meanwhile is newer
         }
     }
     call.returned = true;

@@ -525,3 +525,22 @@ fn read_to_end(peer: &mut TcpStream) -> Vec<u8> {
     peer.read_to_end(&mut bytes).unwrap();
     bytes
 }
+
+/// In between lies the turn's `finish`, which is noted and not told yet.
+#[test]
+fn r37_destroy_soon_in_the_turn_of_the_fin_still_tells_finish() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let handler = reacting("us", &log, |socket, event| {
+        if let Event::Data(_) = event {
+            let id = socket.id();
+            socket.end();
+            let net = socket.net();
+            net.set_immediate(move |net| net.socket(id).unwrap().destroy_soon());
+        }
+    });
+    let (_, mut peer) = accepted(&mut reactor, handler);
+    peer.write_all(b"x").unwrap();
+    turn_until_line(&mut reactor, &log, "us close false");
+    assert_eq!(log.of("us"), ["data 1", "finish", "close false"]);
+}

@@ -1055,3 +1055,46 @@ fn r54_a_reset_that_a_write_finds_first_is_the_writes_error() {
     turn_until_quiet(&mut reactor);
     assert_eq!(log.lines(), ["us error ECONNRESET", "us close true"]);
 }
+
+/// Small bytes before it put a large write behind a budget that is for sharing turns, not for
+/// answers.
+#[test]
+fn r40_the_kernel_is_asked_for_all_of_a_large_write_behind_a_small_one() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
+    let mut us = at(&mut reactor, us);
+    let large = vec![0; 1 << 20]; // the kernel takes twice as much of a peer that does not read
+    assert!(us.write(&large));
+    us.write(b"x");
+    assert!(us.write(&large));
+    assert_eq!(us.buffer_size(), 0);
+}
+
+/// Sockets whose bytes wait keep queues, of which only so many are pooled. Corked here, so that it
+/// does not take sixty full kernel buffers.
+#[test]
+fn r39_small_writes_gather_however_many_queues_are_out() {
+    let mut reactor = Reactor::new().unwrap();
+    let address = listen(&mut reactor, |socket| {
+        socket.cork();
+        socket.write(b"waits");
+        netloop::handler_fn(|_, _| ())
+    });
+    let slow: Vec<_> = (0..60).map(|_| plain_peer(address)).collect();
+    turn_until(&mut reactor, |net| net.stats().accepted == 60);
+    let log = Log::new();
+    let handler = reacting("us", &log, |socket, event| {
+        if let Event::Data(_) = event {
+            for _ in 0..100 {
+                socket.write(b"12345678");
+            }
+        }
+    });
+    let (_, mut peer) = accepted(&mut reactor, handler);
+    let before = sends(reactor.net());
+    peer.write_all(b"x").unwrap();
+    turn_until_line(&mut reactor, &log, "us data 1");
+    assert_eq!(sends(reactor.net()) - before, 1);
+    drop(slow);
+}

@@ -479,3 +479,22 @@ fn r104_with_reuse_port_two_servers_share_a_port() {
     turn_until(&mut reactor, |net: &mut Net| net.stats().accepted == 50);
     assert!(log.has("server connection") && log.has("second connection"));
 }
+
+/// R100 lets the server close before its last socket.
+#[test]
+fn r100_a_server_whose_close_was_told_is_found_no_more() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let lines = log.clone();
+    let address = listen(&mut reactor, move |socket| {
+        let server = socket.server().unwrap();
+        socket.net().server(server).unwrap().close().unwrap();
+        reacting("socket", &lines, move |socket, event| {
+            if let netloop::Event::Close { .. } = event {
+                assert!(socket.net().server(server).is_none());
+            }
+        })
+    });
+    drop(plain_peer(address));
+    turn_until_line(&mut reactor, &log, "socket close false");
+}

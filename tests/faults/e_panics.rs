@@ -218,3 +218,22 @@ fn e6_what_a_handler_that_panics_had_written_to_others_is_sent() {
     other_peer.read_exact(&mut heard).unwrap();
     assert_eq!(&heard, b"last words");
 }
+
+/// What comes after `close` comes when slots are freed: a list that `run` must not forget.
+#[test]
+fn e6_a_panic_in_a_completion_after_close_lets_the_others_run_and_frees_the_socket() {
+    let mut reactor = Reactor::new().unwrap();
+    let ran = Rc::new(Cell::new(0));
+    let (_kept, address) = refusing();
+    let client = handler_fn(|_, _| ());
+    let mut socket = reactor.net().connect(address, client).unwrap();
+    socket.write_then(b"a", |_, _| panic_on_purpose());
+    let count = ran.clone();
+    socket.write_then(b"b", move |_, _| count.set(count.get() + 1));
+    socket.destroy();
+    let run = AssertUnwindSafe(|| reactor.run().unwrap());
+    assert!(catch_unwind(run).is_err());
+    reactor.run().unwrap();
+    assert_eq!(ran.get(), 1);
+    assert_eq!(reactor.net().stats().sockets, 0);
+}

@@ -116,7 +116,7 @@ fn shedding() -> World {
 }
 
 #[test]
-fn a1_shedding_closes_who_waits_with_the_spare_and_then_waits_itself() {
+fn a1_shedding_closes_who_waits_with_the_spare_and_then_sleeps() {
     let mut world = shedding();
     starve(&world, 1);
     world.script.on_accept(LISTENER, Accept::Peer(address()));
@@ -139,7 +139,11 @@ fn a1_shedding_closes_who_waits_with_the_spare_and_then_waits_itself() {
     assert_eq!(calls, [&shed[..], &nobody[..]].concat());
     assert_eq!(world.log.take(), ["server error accept EMFILE"]);
     assert_eq!(world.net().stats().shed, 1);
-    assert_eq!(world.reactor.next_timeout(), Some(100 * MILLI));
+    assert_eq!(
+        world.reactor.next_timeout(),
+        None,
+        "nobody waits to be shed"
+    );
     world.finish();
 }
 
@@ -215,6 +219,21 @@ fn a3_a_batch_of_lost_connections_does_not_hide_the_peer_behind_it() {
     world.wake(&[(LISTENER, READ)]);
     world.settle();
     assert_eq!(world.log.take(), ["server connection"]);
+    world.finish();
+}
+
+#[test]
+fn a3_losses_that_take_nobody_from_the_backlog_do_not_spin() {
+    let mut world = World::new();
+    for _ in 0..20_000 {
+        world
+            .script
+            .on_accept(LISTENER, Accept::Err(libc::EOPNOTSUPP));
+    }
+    world.wake(&[(LISTENER, READ)]);
+    world.settle();
+    assert_eq!(world.log.take(), ["server error accept ENOTSUP"]);
+    assert_eq!(world.reactor.next_timeout(), Some(100 * MILLI));
     world.finish();
 }
 
