@@ -42,9 +42,9 @@
 //!
 //! # Logging
 //!
-//! By the [`log`](https://docs.rs/log) crate: `error` when the loop cannot go on, `warn` when a peer
-//! was turned away (one line a second of each kind), `debug` for each change in a socket's life,
-//! `trace` for each event. Bytes of a peer are never logged.
+//! By the [`log`](https://docs.rs/log) crate: `warn` when a peer was turned away (one line a second of
+//! each kind), `debug` for each change in a socket's life, `trace` for each event, read and write.
+//! What ends the loop is returned by [`Reactor::run`], not logged. Bytes of a peer are never logged.
 
 //! # Features
 //!

@@ -20,7 +20,7 @@ pub struct Stats {
     /// Connections accepted.
     pub accepted: u64,
     /// Connections begun by `connect`.
-    pub connecting: u64,
+    pub connects: u64,
     /// Peers turned away by `max_connections`.
     pub dropped: u64,
     /// Times that a server ran out of descriptors; an episode counts once.
@@ -102,7 +102,7 @@ pub(crate) struct Counters {
     pub(crate) events: u64,
     pub(crate) stale_events: u64,
     pub(crate) accepted: u64,
-    pub(crate) connecting: u64,
+    pub(crate) connects: u64,
     pub(crate) dropped: u64,
     pub(crate) starved: u64,
     pub(crate) shed: u64,

@@ -4,6 +4,7 @@
 //! handler may still call it off (R6, R11).
 
 use super::entry::{Connecting, SocketEntry};
+
 use super::ids::{Key, Target};
 use super::notes::Note;
 use super::{Net, Socket};
@@ -72,7 +73,7 @@ impl Net {
             });
             entry
         });
-        self.counters.connecting += 1;
+        self.counters.connects += 1;
         self.recount(key);
         if !options.timeout.is_zero() {
             self.set_idle_timeout(key, options.timeout);

@@ -4,7 +4,8 @@
 //! freeing: `destroy` may be called anywhere and at once gives up everything but the slot and the
 //! descriptor, which go at the end of the turn, when `close` was told.
 
-use super::entry::{Flags, SocketEntry};
+use super::entry::SocketEntry;
+use super::flags::Flags;
 use super::ids::{Key, Target};
 use super::notes::Note;
 use super::{Net, idle};
@@ -26,6 +27,7 @@ impl Net {
         entry.lifecycle = step.next;
         if step.next.write_ended() {
             entry.flags.insert(Flags::ENDED);
+            entry.uncork_fully(); // however often it was corked (R51)
         }
         log::debug!("socket {key:?}: {from:?} -> {:?} on {input:?}", step.next);
         match step.act {
@@ -78,6 +80,13 @@ impl Net {
         self.note(key, Note::Error);
     }
 
+    /// Destroys a socket whose handler panicked, and sees to it that what was noted for it is told.
+    pub(crate) fn give_up(&mut self, key: Key) {
+        log::debug!("socket {key:?}: its handler panicked");
+        self.step(key, Input::Destroy);
+        self.renote(key);
+    }
+
     /// Gives up all that a destroyed socket does not need to tell `close`.
     fn retire(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
@@ -97,6 +106,19 @@ impl Net {
         // Counted out now, not at `close`; the server's own `close` thereby stands in the list
         // before that of its last socket (R100).
         self.leave_server(server);
+    }
+
+    /// What follows every call of a user's code about one socket: what it wrote leaves in one call,
+    /// and a socket that is through is destroyed.
+    pub(crate) fn after_call(&mut self, key: Key) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if entry.flags.contains(Flags::DIRTY) {
+            entry.flags.remove(Flags::DIRTY);
+            self.drain(key);
+        }
+        self.settle(key);
     }
 
     /// A socket whose both sides are through is destroyed once everything noted for it was told.

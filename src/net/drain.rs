@@ -4,7 +4,8 @@
 //! of them. What it reports, "flushed" and "shut", is what the rest of the library goes by: a layer
 //! that transforms bytes on their way would stand here.
 
-use super::entry::{Completion, Flags, OnWritten, SocketEntry};
+use super::entry::{Completion, OnWritten, SocketEntry};
+use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Note;
 use super::{Net, idle};
@@ -138,19 +139,6 @@ impl Net {
         }
         let Completion { failed, run, .. } = entry.cold_mut().completions.pop_front()?;
         Some((run, failed.map_or(Ok(()), Err)))
-    }
-
-    /// What follows every call of a user's code about one socket: what it wrote leaves in one call,
-    /// and a socket that is through is destroyed.
-    pub(crate) fn after_call(&mut self, key: Key) {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        if entry.flags.contains(Flags::DIRTY) {
-            entry.flags.remove(Flags::DIRTY);
-            self.drain(key);
-        }
-        self.settle(key);
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the loop keeps for one socket: two cache lines that a message touches, the rest apart.
 //!
-//! Only layout lives here. What the fields mean together is decided in `connection`, and what is
+//! Layout lives here, and the questions that take several fields. What the fields mean together is decided in `connection`, and what is
 //! done about it in the files of this room that are named after the deed.
 
+use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Notes;
 use super::slots::Tenant;
@@ -190,9 +191,12 @@ impl SocketEntry {
         cold.is_some_and(|cold| !cold.held.is_empty() && !cold.held_waits)
     }
 
-    /// Corked bytes stay, unless the socket is ending: `end` uncorks (R51).
-    pub(crate) fn is_corked(&self) -> bool {
-        self.flags.contains(Flags::CORKED) && !self.lifecycle.wants_fin()
+    /// Takes all `cork` calls back.
+    pub(crate) fn uncork_fully(&mut self) {
+        self.flags.remove(Flags::CORKED);
+        if let Some(cold) = &mut self.cold {
+            cold.corked = 0;
+        }
     }
 
     /// The queue has reached the mark: `write` answers `false` (R40). An empty one never has.
@@ -202,13 +206,15 @@ impl SocketEntry {
 
     /// The kernel would be asked to take bytes now.
     pub(crate) fn may_send(&self) -> bool {
-        self.lifecycle.is_sending() && self.latch.is_writable() && !self.is_corked()
+        self.lifecycle.is_sending()
+            && self.latch.is_writable()
+            && !self.flags.contains(Flags::CORKED)
     }
 
     /// Something is queued that nothing holds back: it waits for the kernel alone.
     #[cfg(feature = "sim")]
     pub(crate) fn has_unsent(&self) -> bool {
-        !self.queue.is_empty() && !self.is_corked()
+        !self.queue.is_empty() && !self.flags.contains(Flags::CORKED)
     }
 
     /// A read would be made now.
@@ -256,58 +262,6 @@ pub(crate) const NO_SERVER: Key = Key {
 impl Tenant for SocketEntry {
     fn generation(&self) -> u32 {
         self.generation
-    }
-}
-
-/// Facts about a socket that are true or not, whatever its lifecycle.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Flags(u16);
-
-impl Flags {
-    /// Stands in the ready queue.
-    pub(crate) const IN_READY: Flags = Flags(1);
-    /// Stands in the queue of notes.
-    pub(crate) const IN_NOTES: Flags = Flags(1 << 1);
-    /// Written to, and not flushed since.
-    pub(crate) const DIRTY: Flags = Flags(1 << 2);
-    /// A write answered `false` and `drain` has not been told since.
-    pub(crate) const NEED_DRAIN: Flags = Flags(1 << 3);
-    /// The option of that name.
-    pub(crate) const HALF_OPEN: Flags = Flags(1 << 4);
-    /// `unref` was called.
-    pub(crate) const UNREF: Flags = Flags(1 << 5);
-    /// Counted among those that keep the loop alive.
-    pub(crate) const COUNTED: Flags = Flags(1 << 6);
-    /// The idle timeout was told and no byte has moved since: the wheel has no entry (R68).
-    pub(crate) const IDLE_TOLD: Flags = Flags(1 << 7);
-    /// `cork` calls outnumber `uncork` calls.
-    pub(crate) const CORKED: Flags = Flags(1 << 8);
-    /// TCP_NODELAY is set.
-    pub(crate) const NO_DELAY: Flags = Flags(1 << 9);
-    /// `end` was told; stays true after destruction.
-    pub(crate) const END_TOLD: Flags = Flags(1 << 10);
-    /// `end()` was called; stays true after destruction.
-    pub(crate) const ENDED: Flags = Flags(1 << 11);
-    /// Our FIN was sent behind the last byte; stays true after destruction.
-    pub(crate) const FINISHED: Flags = Flags(1 << 12);
-
-    pub(crate) fn contains(self, flag: Flags) -> bool {
-        self.0 & flag.0 != 0
-    }
-
-    pub(crate) fn insert(&mut self, flag: Flags) {
-        self.0 |= flag.0;
-    }
-
-    pub(crate) fn remove(&mut self, flag: Flags) {
-        self.0 &= !flag.0;
-    }
-
-    /// Inserts `flag`; true if it was not there.
-    pub(crate) fn raise(&mut self, flag: Flags) -> bool {
-        let new = !self.contains(flag);
-        self.insert(flag);
-        new
     }
 }
 

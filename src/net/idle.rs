@@ -4,9 +4,10 @@
 //! when it comes up it either moves to the deadline that is right by then, or the timeout is told
 //! and the entry is gone until a byte moves again (R68).
 
-use super::Net;
-use super::entry::{Flags, SocketEntry};
+use super::entry::SocketEntry;
+use super::flags::Flags;
 use super::ids::Key;
+use super::{NANOS_PER_TICK, Net};
 use crate::time::Wheel;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ impl Net {
         if entry.lifecycle.is_destroyed() {
             return;
         }
-        let millis = idle.as_nanos().div_ceil(1_000_000);
+        let millis = idle.as_nanos().div_ceil(NANOS_PER_TICK.into());
         if millis > u128::from(LONGEST_MS) {
             log::warn!("socket {key:?}: idle timeout of {idle:?} is cut to 2^31 - 1 ms");
         }

@@ -69,12 +69,13 @@ impl Net {
     }
 
     fn listen_on(&mut self, options: ListenOptions, acceptor: BoxedAcceptor) -> Result<Server<'_>> {
-        if options.out_of_descriptors == OutOfDescriptors::Shed {
-            self.sys
-                .hold_spare()
-                .map_err(|error| Error::io("open", error))?;
-        }
         let listener = self.bind(&options)?;
+        if options.out_of_descriptors == OutOfDescriptors::Shed
+            && let Err(error) = self.sys.hold_spare()
+        {
+            self.sys.close_listener(listener);
+            return Err(Error::io("open", error));
+        }
         let address = match self.sys.listener_address(&listener) {
             Ok(address) => address,
             Err(error) => {

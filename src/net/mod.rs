@@ -14,6 +14,7 @@ mod destroy;
 mod drain;
 mod entry;
 mod fill;
+mod flags;
 mod idle;
 mod ids;
 mod limits;
@@ -31,8 +32,9 @@ mod timers;
 mod write;
 
 pub(crate) use accept::Accepted;
-pub(crate) use entry::{Flags, SocketEntry};
+pub(crate) use entry::SocketEntry;
 pub(crate) use fill::Filled;
+pub(crate) use flags::Flags;
 pub(crate) use idle::Idle;
 pub(crate) use ids::{Key, Target};
 pub use ids::{ServerId, SocketId, TimerId};
@@ -146,9 +148,9 @@ impl Net {
         Some(Server::new(self, id.key))
     }
 
-    /// The time since the reactor was made, as of the start of this turn: the same for everything
-    /// that happens in it, and never more than a turn old. Outside of a turn it is the time of the
-    /// last [`Reactor::net`](crate::Reactor::net).
+    /// The time since the reactor was made, as of the last look at the clock: after each poll, before
+    /// timers run, when a timer or an idle timeout is set, and at
+    /// [`Reactor::net`](crate::Reactor::net). It never goes back and is at most a turn old.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now)
     }
@@ -163,7 +165,7 @@ impl Net {
             sockets: self.sockets.len(),
             servers: self.servers.len(),
             accepted: counters.accepted,
-            connecting: counters.connecting,
+            connects: counters.connects,
             dropped: counters.dropped,
             starved: counters.starved,
             shed: counters.shed,

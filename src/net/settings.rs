@@ -4,7 +4,8 @@
 //! once with it (R14). A setting that the kernel refuses is no reason to lose a connection (A14).
 
 use super::Net;
-use super::entry::{Flags, SocketEntry};
+use super::entry::SocketEntry;
+use super::flags::Flags;
 use super::ids::Key;
 use crate::options::{SocketOptions, keep_alive_delay};
 use crate::sys::Sys;

@@ -4,7 +4,8 @@
 //! them does stands in the files named after the deed.
 
 use super::Net;
-use super::entry::{Flags, SocketEntry};
+use super::entry::SocketEntry;
+use super::flags::Flags;
 use super::ids::{Key, ServerId, SocketId};
 use super::write::Piece;
 use crate::connection::{Input, Lifecycle};
@@ -142,14 +143,6 @@ impl Socket<'_> {
     ///
     /// Node: [`socket.end`](https://nodejs.org/api/net.html#socketenddata-encoding-callback).
     pub fn end(&mut self) {
-        if let Some(entry) = self.entry_mut()
-            && let Some(cold) = &mut entry.cold
-            && !entry.lifecycle.is_destroyed()
-        {
-            // Ending uncorks, however often it was corked (R51).
-            cold.corked = 0;
-            entry.flags.remove(Flags::CORKED);
-        }
         self.net.step(self.key, Input::End);
     }
 
@@ -225,7 +218,9 @@ impl Socket<'_> {
 /// Reading.
 impl Socket<'_> {
     /// Stops reading: nothing more is told of what the peer does, neither data nor its end nor its
-    /// reset, and nothing is lost. The kernel's buffers fill up, and then the peer has to wait.
+    /// reset, and nothing is lost. The kernel's buffers fill up, and then the peer has to wait. What
+    /// was written goes on leaving; if that fails, the error is told and ends the socket all the
+    /// same.
     ///
     /// Node: [`socket.pause`](https://nodejs.org/api/net.html#socketpause). Node reads on until its
     /// buffer is full, and tells `end` and resets to some paused sockets; here one rule holds.

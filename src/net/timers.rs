@@ -4,14 +4,12 @@
 //! the other's budget. A callback is taken out while it runs and may do anything, clear itself
 //! included.
 
-use super::Net;
 use super::ids::{Key, TimerId};
 use super::slots::{Slots, Tenant};
+use super::{NANOS_PER_TICK, Net};
 use crate::time::{EntryId, Wheel};
 use std::collections::VecDeque;
 use std::time::Duration;
-
-const TICK_NANOS: u64 = 1_000_000;
 
 /// Runs once.
 pub(crate) type Once = Box<dyn FnOnce(&mut Net)>;
@@ -104,7 +102,7 @@ impl Net {
 
     /// Calls `callback` every `period`, for the first time one period from now.
     ///
-    /// The next call is counted from the turn in which the last one ran, so calls never bunch up.
+    /// The next call is counted from the end of the last one, so calls never bunch up.
     /// As with [`set_timeout`](Net::set_timeout) the least is one millisecond.
     ///
     /// Node: [`setInterval`](https://nodejs.org/api/timers.html#setintervalcallback-delay-args).
@@ -175,11 +173,11 @@ impl Net {
     fn deadline(&mut self, delay: Duration) -> u64 {
         self.read_clock();
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        let at = self.now.saturating_add(nanos.max(TICK_NANOS));
+        let at = self.now.saturating_add(nanos.max(NANOS_PER_TICK));
         if at == u64::MAX {
             return u64::MAX;
         }
-        at.div_ceil(TICK_NANOS)
+        at.div_ceil(NANOS_PER_TICK)
     }
 
     /// Takes the next timer that is due at `tick`.

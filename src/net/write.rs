@@ -5,7 +5,8 @@
 //! answer is `false` (R40), unless it has just said no.
 
 use super::Net;
-use super::entry::{Completion, Flags, OnWritten, SocketEntry};
+use super::entry::{Completion, OnWritten, SocketEntry};
+use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Note;
 use crate::Error;

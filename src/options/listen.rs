@@ -52,7 +52,8 @@ pub struct ListenOptions {
 /// Where to bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bind {
-    /// Port on `::`, IPv4 included, or on `0.0.0.0` where binding `::` fails.
+    /// Port on `::`, IPv4 included unless the options say otherwise, or on `0.0.0.0` where there is no
+    /// IPv6.
     AnyHost(u16),
     At(SocketAddr),
 }

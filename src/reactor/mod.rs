@@ -3,6 +3,7 @@
 //! Owns the order in which things happen, and all calls of user code, which stand in `tell`. What
 //! is done to a socket is decided in `net`.
 
+mod call;
 mod close;
 mod notes;
 mod poll;

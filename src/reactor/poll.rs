@@ -36,6 +36,9 @@ impl Net {
         let mut events = 0;
         let outcome = sys.poll(timeout, |token, said| {
             events += 1;
+            if said.is_empty() {
+                return;
+            }
             let target = Target::from_token(token);
             log::trace!("event {target:?} {said:?}");
             // A handler earlier on may have closed what this event is about, and its slot may hold
@@ -55,13 +58,7 @@ impl Net {
                 None => counters.stale_events += 1,
             }
         });
-        match outcome {
-            Ok(()) => Ok(events),
-            Err(error) => {
-                let error = Error::io("epoll_wait", error);
-                log::error!("the poller fails: {error}");
-                Err(error)
-            }
-        }
+        outcome.map_err(|error| Error::io("epoll_wait", error))?;
+        Ok(events)
     }
 }

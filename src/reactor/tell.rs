@@ -4,10 +4,9 @@
 //! its place while it runs and put back by a guard, so that a panic in one of them loses nothing.
 //! Nothing in here is reached from `net`: that is how no handler can run inside another.
 
-use crate::connection::Input;
-use crate::handler::{BoxedAcceptor, Dropped, Event, Handler};
-use crate::net::{Due, Every, Flags, Key, Net, Server, ServerNote, Socket};
-use crate::net::{Note, Notes};
+use super::call::{IntervalCall, ServerCall, SocketCall};
+use crate::handler::{BoxedAcceptor, Dropped, Event};
+use crate::net::{Due, Flags, Key, Net, Note, Notes, Server, ServerNote, Socket};
 
 /// Tells `event` to the handler of a socket, then flushes what it wrote.
 pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
@@ -19,7 +18,7 @@ pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
         if let Some(handler) = &mut call.handler {
             handler.on_event(&mut Socket::new(call.net, key), event);
         }
-        call.returned = true;
+        call.returned();
     }
     net.after_call(key);
 }
@@ -41,17 +40,14 @@ pub(super) fn connection(net: &mut Net, server: Key, socket: Key) {
         net.destroy(socket);
         return;
     };
-    let mut call = ServerCall::begin(net, server, acceptor);
-    call.about = Some(socket);
-    call.net.serving = Some(socket);
+    let mut call = ServerCall::begin(net, server, acceptor, Some(socket));
     if let Some(acceptor) = &mut call.acceptor {
         let handler = acceptor.on_connection(&mut Socket::new(call.net, socket));
         if let Some(entry) = call.net.sockets.get_mut(socket) {
             entry.handler.get_or_insert(handler); // one that was set meanwhile is newer
         }
     }
-    call.returned = true;
-    drop(call);
+    call.returned();
     net.after_call(socket);
 }
 
@@ -81,11 +77,11 @@ fn server_event(net: &mut Net, key: Key, tell: impl FnOnce(&mut BoxedAcceptor, &
     let Some(acceptor) = take_acceptor(net, key) else {
         return;
     };
-    let mut call = ServerCall::begin(net, key, acceptor);
+    let mut call = ServerCall::begin(net, key, acceptor, None);
     if let Some(acceptor) = &mut call.acceptor {
         tell(acceptor, &mut Server::new(call.net, key));
     }
-    call.returned = true;
+    call.returned();
 }
 
 /// Tells a socket what was noted for it, each kind at most once: what is noted again meanwhile
@@ -160,135 +156,15 @@ pub(super) fn timer(net: &mut Net, due: Due) {
     match due {
         Due::Once(run) => run(net),
         Due::Every(key, callback) => {
-            let mut call = IntervalCall {
-                net,
-                key,
-                callback: Some(callback),
-                returned: false,
-            };
+            let mut call = IntervalCall::begin(net, key, callback);
             if let Some(callback) = &mut call.callback {
                 callback(call.net);
             }
-            call.returned = true;
-        }
-    }
-}
-
-/// A handler at work. Dropping it puts the handler back, unless it was replaced meanwhile; after a
-/// panic it also destroys the socket.
-struct SocketCall<'net> {
-    net: &'net mut Net,
-    key: Key,
-    handler: Option<Box<dyn Handler>>,
-    returned: bool,
-}
-
-impl<'net> SocketCall<'net> {
-    fn begin(net: &'net mut Net, key: Key, handler: Box<dyn Handler>) -> SocketCall<'net> {
-        net.serving = Some(key);
-        SocketCall {
-            net,
-            key,
-            handler: Some(handler),
-            returned: false,
-        }
-    }
-
-    /// A closure about one socket: it has no place to be put back to.
-    fn of_closure(net: &'net mut Net, key: Key) -> SocketCall<'net> {
-        SocketCall {
-            net,
-            key,
-            handler: None,
-            returned: false,
-        }
-    }
-
-    fn returned(mut self) {
-        self.returned = true;
-    }
-}
-
-impl Drop for SocketCall<'_> {
-    fn drop(&mut self) {
-        self.net.serving = None;
-        if let Some(handler) = self.handler.take()
-            && let Some(entry) = self.net.sockets.get_mut(self.key)
-            && entry.handler.is_none()
-        {
-            entry.handler = Some(handler);
-        }
-        if !self.returned {
-            self.net.give_up(self.key);
-        }
-    }
-}
-
-/// An acceptor at work. Dropping it puts the acceptor back; after a panic it also destroys the
-/// socket that it was called about.
-struct ServerCall<'net> {
-    net: &'net mut Net,
-    key: Key,
-    acceptor: Option<BoxedAcceptor>,
-    about: Option<Key>,
-    returned: bool,
-}
-
-impl<'net> ServerCall<'net> {
-    fn begin(net: &'net mut Net, key: Key, acceptor: BoxedAcceptor) -> ServerCall<'net> {
-        ServerCall {
-            net,
-            key,
-            acceptor: Some(acceptor),
-            about: None,
-            returned: false,
-        }
-    }
-}
-
-impl Drop for ServerCall<'_> {
-    fn drop(&mut self) {
-        self.net.serving = None;
-        if let Some(server) = self.net.servers.get_mut(self.key) {
-            server.acceptor = self.acceptor.take();
-        }
-        if !self.returned {
-            if let Some(socket) = self.about {
-                self.net.give_up(socket);
-            }
-            // The rest of the backlog and of the notes is still to come.
-            self.net.mark_server_ready(self.key);
-            self.net.note_server(self.key);
+            call.returned();
         }
     }
 }
 
 fn take_acceptor(net: &mut Net, key: Key) -> Option<BoxedAcceptor> {
     net.servers.get_mut(key)?.acceptor.take()
-}
-
-/// An interval's callback at work. Dropping it arms it again; after a panic it is gone.
-struct IntervalCall<'net> {
-    net: &'net mut Net,
-    key: Key,
-    callback: Option<Every>,
-    returned: bool,
-}
-
-impl Drop for IntervalCall<'_> {
-    fn drop(&mut self) {
-        match self.callback.take() {
-            Some(callback) if self.returned => self.net.rearm(self.key, callback),
-            _ => self.net.clear(self.key),
-        }
-    }
-}
-
-impl Net {
-    /// Destroys a socket whose handler panicked, and sees to it that what was noted for it is told.
-    fn give_up(&mut self, key: Key) {
-        log::debug!("socket {key:?}: its handler panicked");
-        self.step(key, Input::Destroy);
-        self.renote(key);
-    }
 }

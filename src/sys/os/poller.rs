@@ -37,12 +37,9 @@ impl Poller {
     ) -> io::Result<()> {
         self.poll.poll(&mut self.events, timeout)?;
         for event in &self.events {
-            let ready = readiness(event);
-            // An urgent byte alone: it wakes a parked socket, and there is nothing in it for
-            // anybody.
-            if !ready.is_empty() {
-                each(event.token().0 as u64, ready);
-            }
+            // Of an urgent byte alone the readiness is empty: it wakes a parked socket, and there is
+            // nothing in it for anybody. But it has taken a place in the batch.
+            each(event.token().0 as u64, readiness(event));
         }
         Ok(())
     }

@@ -1,0 +1,146 @@
+//! User code at work, and what becomes of it when it returns or panics.
+//!
+//! Each guard takes something out of its place for the length of one call and puts it back when it is
+//! dropped, which a panic does too. So a panic costs the socket that it was about, and nothing else.
+
+use crate::handler::{BoxedAcceptor, Handler};
+use crate::net::{Every, Key, Net};
+
+/// A handler at work. Dropping it puts the handler back, unless it was replaced meanwhile; after a
+/// panic it also destroys the socket.
+pub(super) struct SocketCall<'net> {
+    pub(super) net: &'net mut Net,
+    key: Key,
+    pub(super) handler: Option<Box<dyn Handler>>,
+    returned: bool,
+}
+
+impl<'net> SocketCall<'net> {
+    pub(super) fn begin(
+        net: &'net mut Net,
+        key: Key,
+        handler: Box<dyn Handler>,
+    ) -> SocketCall<'net> {
+        net.serving = Some(key);
+        SocketCall {
+            net,
+            key,
+            handler: Some(handler),
+            returned: false,
+        }
+    }
+
+    /// A closure about one socket: it has no place to be put back to.
+    pub(super) fn of_closure(net: &'net mut Net, key: Key) -> SocketCall<'net> {
+        SocketCall {
+            net,
+            key,
+            handler: None,
+            returned: false,
+        }
+    }
+
+    /// It did not panic.
+    pub(super) fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for SocketCall<'_> {
+    fn drop(&mut self) {
+        self.net.serving = None;
+        if let Some(handler) = self.handler.take()
+            && let Some(entry) = self.net.sockets.get_mut(self.key)
+            && entry.handler.is_none()
+        {
+            entry.handler = Some(handler);
+        }
+        if !self.returned {
+            self.net.give_up(self.key);
+        }
+    }
+}
+
+/// An acceptor at work. Dropping it puts the acceptor back; after a panic it also destroys the
+/// socket that it was called about.
+pub(super) struct ServerCall<'net> {
+    pub(super) net: &'net mut Net,
+    key: Key,
+    pub(super) acceptor: Option<BoxedAcceptor>,
+    /// The socket that is being announced.
+    about: Option<Key>,
+    returned: bool,
+}
+
+impl<'net> ServerCall<'net> {
+    pub(super) fn begin(
+        net: &'net mut Net,
+        key: Key,
+        acceptor: BoxedAcceptor,
+        about: Option<Key>,
+    ) -> ServerCall<'net> {
+        net.serving = about;
+        ServerCall {
+            net,
+            key,
+            acceptor: Some(acceptor),
+            about,
+            returned: false,
+        }
+    }
+
+    /// It did not panic.
+    pub(super) fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for ServerCall<'_> {
+    fn drop(&mut self) {
+        self.net.serving = None;
+        if let Some(server) = self.net.servers.get_mut(self.key) {
+            server.acceptor = self.acceptor.take();
+        }
+        if !self.returned {
+            if let Some(socket) = self.about {
+                self.net.give_up(socket);
+            }
+            // The rest of the backlog and of the notes is still to come.
+            self.net.mark_server_ready(self.key);
+            self.net.note_server(self.key);
+        }
+    }
+}
+
+/// An interval's callback at work. Dropping it arms it again; after a panic it is gone.
+pub(super) struct IntervalCall<'net> {
+    pub(super) net: &'net mut Net,
+    key: Key,
+    pub(super) callback: Option<Every>,
+    returned: bool,
+}
+
+impl<'net> IntervalCall<'net> {
+    pub(super) fn begin(net: &'net mut Net, key: Key, callback: Every) -> IntervalCall<'net> {
+        IntervalCall {
+            net,
+            key,
+            callback: Some(callback),
+            returned: false,
+        }
+    }
+
+    /// It did not panic.
+    pub(super) fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for IntervalCall<'_> {
+    fn drop(&mut self) {
+        match self.callback.take() {
+            Some(callback) if self.returned => self.net.rearm(self.key, callback),
+            _ => self.net.clear(self.key),
+        }
+    }
+}
