@@ -203,11 +203,10 @@ fn e5_every_method_of_a_server_and_of_net_may_be_called_from_every_callback() {
 
 #[test]
 fn e5_the_tables_name_every_public_method() {
+    let of_a_socket = [names(SOCKET), names(SOCKET_ANSWERS)].concat();
     let sources = [
-        (
-            include_str!("../../src/net/socket.rs"),
-            [names(SOCKET), names(SOCKET_ANSWERS)].concat(),
-        ),
+        (include_str!("../../src/net/socket.rs"), of_a_socket.clone()),
+        (include_str!("../../src/net/socket/answers.rs"), of_a_socket),
         (include_str!("../../src/net/server.rs"), names(SERVER)),
         (include_str!("../../src/net/mod.rs"), names(NET)),
         (include_str!("../../src/net/listen.rs"), names(NET)),
