@@ -3,8 +3,8 @@
 //! Two of these rules are netloop's own and differ from Node on purpose, R18 and R24: while a
 //! socket is paused nothing is told of its peer and nothing is lost.
 //!
-//! R27 comes with `onread`, reading into a buffer of the caller's. What stands in for it until then
-//! is that `data` hands out the loop's own buffer, and that a socket which is paused reads nothing.
+//! R27's `onread`, reading into a buffer of the caller's, has another form here: `data` hands out the
+//! loop's own buffer, and a socket which is paused reads nothing.
 
 use crate::support::*;
 use netloop::{Event, ListenOptions, Reactor, Socket, SocketId};
@@ -540,4 +540,32 @@ fn keeping(received: &Received) -> impl FnMut(&mut Socket<'_>, Event<'_>) + use<
             received.borrow_mut().extend_from_slice(bytes);
         }
     }
+}
+
+/// Node's `onread` saves the copy into a buffer for each chunk, and its callback's `false` stops
+/// reading at once. Here `data` is the loop's own buffer for everybody, and `pause` does so.
+#[test]
+fn r27_data_is_the_loops_own_buffer_and_pause_stops_reading_at_once() {
+    let mut reactor = Reactor::new().unwrap();
+    let buffers = Rc::new(RefCell::new(Vec::new()));
+    let seen = buffers.clone();
+    let handler = netloop::handler_fn(move |socket: &mut Socket<'_>, event: Event<'_>| {
+        if let Event::Data(bytes) = event {
+            seen.borrow_mut().push((bytes.as_ptr(), bytes.len()));
+            socket.pause();
+        }
+    });
+    let (id, mut peer) = accepted(&mut reactor, handler);
+    peer.write_all(&pattern(200_000)).unwrap(); // more than two buffers full
+    for told in 1..=2 {
+        turn_until(&mut reactor, |_| buffers.borrow().len() == told);
+        turn_until_quiet(&mut reactor);
+        assert_eq!(buffers.borrow().len(), told, "told while paused");
+        let socket = reactor.net().socket(id).unwrap();
+        let told: usize = buffers.borrow().iter().map(|(_, bytes)| bytes).sum();
+        assert_eq!(socket.bytes_read(), told as u64, "read ahead while paused");
+        reactor.net().socket(id).unwrap().resume();
+    }
+    let buffers = buffers.borrow();
+    assert_eq!(buffers[0].0, buffers[1].0, "copied");
 }

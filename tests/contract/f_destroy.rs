@@ -2,8 +2,9 @@
 //!
 //! A view of a socket that is gone does not exist (R60): the id finds nothing once `close` was told,
 //! so "after close" is inside `on_close`, and later there is nobody to ask. For the same reason
-//! there is no reset without a connection (R64). Abort signals (R65) come with signals; that Unix
-//! sockets refuse a reset (R64) comes with Unix sockets.
+//! there is no reset without a connection (R64). An abort signal (R65) has another form: whoever has
+//! the id may destroy the socket with an error. That Unix sockets refuse a reset (R64) comes with
+//! Unix sockets.
 
 use crate::support::*;
 use netloop::{Address, Error, Event, Handler, Net, Reactor, ReadyState, Socket, SocketId};
@@ -664,4 +665,25 @@ fn r66_ready_state_says_which_sides_are_open() {
             "is closed"
         ]
     );
+}
+
+/// Node's abort signal is an id and an error here; "aborted before" is a socket destroyed before it
+/// connects.
+#[test]
+fn r65_whoever_has_the_id_aborts_with_an_error_and_then_close() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (us, _) = connected(&mut reactor, recorder("us", &log), recorder("them", &log));
+    let (_kept, address) = refusing();
+    let early = reactor.net().connect(address, recorder("early", &log));
+    let early = early.unwrap().id();
+    log.clear();
+    for id in [us, early] {
+        let aborted = Error::new("ABORT_ERR", "The operation was aborted");
+        reactor.net().socket(id).unwrap().destroy_with(aborted);
+    }
+    turn_until_line(&mut reactor, &log, "us close true");
+    turn_until_line(&mut reactor, &log, "early close true");
+    assert_eq!(log.of("us"), ["error ABORT_ERR", "close true"]);
+    assert_eq!(log.of("early"), ["error ABORT_ERR", "close true"]);
 }

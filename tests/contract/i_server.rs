@@ -1,8 +1,8 @@
-//! Group I: servers on TCP (R87 to R92, R95, R96, R98 to R102, R104).
+//! Group I: servers on TCP (R87 to R93, R95, R96, R98 to R104).
 //!
-//! R93 comes with name lookup, R94 with unix sockets, R97 with block lists, R103 with abort
-//! signals. What needs an errno on demand stands at the foot of `src/net/listen.rs`: R102, R92 on a
-//! machine without IPv6, and the options of R95.
+//! R94 comes with unix sockets, R97 with block lists; of R93 only what holds until names are looked
+//! up. What needs an errno on demand stands in `src/net/server_tests.rs`: R102, R92 on a machine
+//! without IPv6, and the options of R95.
 
 use crate::support::*;
 use netloop::{
@@ -497,4 +497,31 @@ fn r100_a_server_whose_close_was_told_is_found_no_more() {
     });
     drop(plain_peer(address));
     turn_until_line(&mut reactor, &log, "socket close false");
+}
+
+/// Until names are looked up, one that is no address is known to be a mistake at once.
+#[test]
+fn r93_a_host_that_is_no_address_is_refused_at_once() {
+    let mut reactor = Reactor::new().unwrap();
+    let error = reactor.net().listen(("localhost", 0), |_| nobody());
+    let error = error.map(|server| server.id()).unwrap_err();
+    assert_eq!(error.code(), "ERR_INVALID_IP_ADDRESS");
+    assert!(error.is_misuse());
+    assert!(!reactor.is_alive(), "a server is left behind");
+}
+
+/// Node's abort signal is an id here: whoever has it may close the server.
+#[test]
+fn r103_whoever_has_the_id_closes_the_server() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let acceptor = Recorder::new("server", &log);
+    let id = reactor.net().listen_with("127.0.0.1:0", acceptor);
+    let id = id.unwrap().id();
+    reactor
+        .net()
+        .set_immediate(move |net| net.server(id).unwrap().close().unwrap());
+    reactor.run().unwrap();
+    assert_eq!(log.of("server").last().unwrap(), "close");
+    assert!(reactor.net().server(id).is_none());
 }
