@@ -540,10 +540,9 @@ fn r44_a_refused_write_keeps_its_place_behind_those_that_wait_for_the_connection
 fn r44_so_it_is_when_the_connect_fails() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
-    let (us, listener) = connecting(&mut reactor, &log, |to| to);
-    let address = listener.local_addr().unwrap();
-    drop(listener);
-    let mut us = at(&mut reactor, us);
+    let (_refusing, address) = refusing();
+    let us = reactor.net().connect(address, recorder("us", &log));
+    let mut us = us.unwrap();
     us.write_then(b"", completion("nothing", &log));
     us.write_then(b"a", completion("a", &log));
     turn_until_line(&mut reactor, &log, "us close true");
@@ -798,9 +797,7 @@ fn r49_a_write_after_destroy_only_tells_its_completion() {
 fn r50_a_write_on_a_socket_whose_connect_failed_is_one_after_destroy() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    let (_refusing, address) = refusing();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Error(_) = event {

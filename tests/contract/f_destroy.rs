@@ -10,7 +10,7 @@ use crate::support::*;
 use netloop::{Address, Error, Event, Handler, Net, Reactor, ReadyState, Socket, SocketId};
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -20,11 +20,6 @@ const BIG: usize = 16 << 20;
 #[track_caller]
 fn at(reactor: &mut Reactor, id: SocketId) -> Socket<'_> {
     reactor.net().socket(id).expect("an open socket")
-}
-
-fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// How the peer of a plain socket closed: after how many bytes, and by what error.
@@ -237,6 +232,7 @@ fn r57_a_failure_inside_error_and_close_is_no_second_one() {
 #[test]
 fn r58_when_error_is_told_the_socket_is_destroyed_and_knows_why() {
     let mut reactor = Reactor::new().unwrap();
+    let (_refusing, nobody) = refusing();
     let log = Log::new();
     let told = log.clone();
     let check = move |socket: &mut Socket<'_>, event: Event<'_>| {
@@ -248,7 +244,7 @@ fn r58_when_error_is_told_the_socket_is_destroyed_and_knows_why() {
         }
     };
     let refused = reacting("refused", &log, check.clone());
-    reactor.net().connect(free_address(), refused).unwrap();
+    reactor.net().connect(nobody, refused).unwrap();
     let (_, peer) = accepted(&mut reactor, reacting("cut", &log, check.clone()));
     reset(peer);
     let (late, _peer) = accepted(&mut reactor, reacting("late", &log, check));
@@ -269,6 +265,7 @@ fn r58_when_error_is_told_the_socket_is_destroyed_and_knows_why() {
 #[test]
 fn r59_close_is_the_last_event_and_says_whether_an_error_was_told() {
     let mut reactor = Reactor::new().unwrap();
+    let (_refusing, nobody) = refusing();
     let log = Log::new();
     let told = log.clone();
     let check = move |socket: &mut Socket<'_>, event: Event<'_>| {
@@ -290,9 +287,9 @@ fn r59_close_is_the_last_event_and_says_whether_an_error_was_told() {
     let (failed, _peer) = accepted(&mut reactor, reacting("failed", &log, check.clone()));
     at(&mut reactor, failed).destroy_with(Error::other("enough"));
     let refused = reacting("refused", &log, check.clone());
-    reactor.net().connect(free_address(), refused).unwrap();
+    reactor.net().connect(nobody, refused).unwrap();
     let never = reacting("never", &log, check);
-    let mut never = reactor.net().connect(free_address(), never).unwrap();
+    let mut never = reactor.net().connect(nobody, never).unwrap();
     never.destroy();
     turn_until_lines(&mut reactor, &log, "gone", 5);
     turn_until_quiet(&mut reactor);
@@ -561,9 +558,10 @@ fn r63_while_connecting_a_reset_waits_for_connect() {
 #[test]
 fn r63_a_destroy_behind_that_reset_cancels_it_silently() {
     let mut reactor = Reactor::new().unwrap();
+    let (_refusing, nobody) = refusing();
     let log = Log::new();
     let us = recorder("us", &log);
-    let mut us = reactor.net().connect(free_address(), us).unwrap();
+    let mut us = reactor.net().connect(nobody, us).unwrap();
     us.reset_and_destroy();
     us.destroy();
     assert_destroyed(&us);
@@ -592,13 +590,14 @@ fn r63_so_does_one_in_connect_but_for_the_rst() {
 #[test]
 fn r64_a_reset_of_a_destroyed_socket_does_nothing() {
     let mut reactor = Reactor::new().unwrap();
+    let (_refusing, nobody) = refusing();
     let log = Log::new();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Error(_) | Event::Close { .. } = event {
             socket.reset_and_destroy();
         }
     });
-    reactor.net().connect(free_address(), handler).unwrap();
+    reactor.net().connect(nobody, handler).unwrap();
     turn_until_line(&mut reactor, &log, "us close true");
     turn_until_quiet(&mut reactor);
     assert_eq!(log.of("us")[1..], ["error ECONNREFUSED", "close true"]);

@@ -314,13 +314,18 @@ fn f7_thousands_of_timers_due_at_once_all_fire_once_in_order_in_bounded_turns() 
         });
         let delay = |number: usize| 1 + (number * 7 % 5) as u64;
         let longest = Duration::from_millis(5 + 2);
-        // The millisecond at which each is due; to set them all takes several.
-        let due_at = |net: &Net, number| net.now().as_millis() as u64 + delay(number);
+        // The millisecond at which each is due, which takes several to set them all. An idle timeout
+        // counts from the millisecond it was set in, a timer from the very moment.
+        let idle_at = |net: &Net, number| net.now().as_millis() as u64 + delay(number);
+        let timer_at = |net: &Net, number| {
+            let moment = net.now() + Duration::from_millis(delay(number));
+            moment.as_nanos().div_ceil(1_000_000) as u64
+        };
         let mut idle_due = Vec::new();
         for (number, id) in crowd.ids.iter().enumerate() {
             let mut socket = reactor.net().socket(*id).unwrap();
             socket.set_timeout(Duration::from_millis(delay(number)));
-            idle_due.push(due_at(socket.net(), number));
+            idle_due.push(idle_at(socket.net(), number));
         }
         let ran = Rc::new(RefCell::new(Vec::new()));
         let mut timer_due = Vec::new();
@@ -329,7 +334,7 @@ fn f7_thousands_of_timers_due_at_once_all_fire_once_in_order_in_bounded_turns() 
             let delay = Duration::from_millis(delay(number));
             let net = reactor.net(); // once: to ask for it is to look at the clock
             net.set_timeout(delay, move |_| ran.borrow_mut().push(number));
-            timer_due.push(due_at(net, number));
+            timer_due.push(timer_at(net, number));
         }
         stand_still(longest);
         let turns = SOCKETS.div_ceil(4096).max(TIMERS.div_ceil(1024));
