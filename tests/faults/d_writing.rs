@@ -650,20 +650,29 @@ fn d19_ending_in_any_way_sends_what_was_corked_and_never_uncorked() {
 
 #[test]
 fn d21_freeing_a_queue_of_tiny_writes_takes_less_than_filling_it() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
-    let (id, _deaf) = accepted(&mut reactor, recorder("socket", &log));
-    let started = Instant::now();
-    let mut socket = socket(&mut reactor, id);
-    while socket.buffer_size() < 15 * 1024 * 1024 {
-        socket.write(&[1; 64]);
-    }
-    let filling = started.elapsed();
-    let started = Instant::now();
-    socket.destroy();
-    let freeing = started.elapsed();
-    assert_eq!(socket.buffer_size(), 0);
-    assert!(freeing < filling / 4, "{freeing:?} after {filling:?}");
-    turn_until_quiet(&mut reactor);
-    assert_eq!(log.lines(), ["socket close false"]);
+    // The best of several, since a busy machine may stand still in either part.
+    let rounds = (0..5).map(|_| {
+        let mut reactor = Reactor::new().unwrap();
+        let log = Log::new();
+        let (id, _deaf) = accepted(&mut reactor, recorder("socket", &log));
+        let started = Instant::now();
+        let mut socket = socket(&mut reactor, id);
+        while socket.buffer_size() < 15 * 1024 * 1024 {
+            socket.write(&[1; 64]);
+        }
+        let filling = started.elapsed();
+        let started = Instant::now();
+        socket.destroy();
+        let freeing = started.elapsed();
+        assert_eq!(socket.buffer_size(), 0);
+        turn_until_quiet(&mut reactor);
+        assert_eq!(log.lines(), ["socket close false"]);
+        (filling, freeing)
+    });
+    let (filling, freeing): (Vec<_>, Vec<_>) = rounds.unzip();
+    let (filling, freeing) = (filling.iter().min(), freeing.iter().min());
+    assert!(
+        freeing < filling.map(|time| *time / 4).as_ref(),
+        "{freeing:?} after {filling:?}"
+    );
 }
