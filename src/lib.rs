@@ -67,6 +67,9 @@ struct Readme;
 mod address;
 mod connection;
 mod error;
+#[cfg(fuzzing)] // set by cargo-fuzz, never by a feature
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 mod log_limit;
 mod net;

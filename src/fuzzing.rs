@@ -1,0 +1,109 @@
+//! The door through which the fuzz targets of `tests/fuzz` reach rooms that are closed to users.
+//!
+//! Exists only where cargo-fuzz builds (`cfg(fuzzing)`) and decides nothing: each call is handed on
+//! to what it is named after, and an oracle stands in the target.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+use crate::connection::{self, Front};
+use crate::options::Bind;
+use crate::{ConnectOptions, ListenOptions, Result, time};
+
+/// A timing wheel.
+#[derive(Debug)]
+pub struct Wheel(time::Wheel);
+
+/// An entry of a [`Wheel`].
+#[derive(Clone, Copy, Debug)]
+pub struct EntryId(time::EntryId);
+
+#[allow(missing_docs, reason = "each is what it is in the room itself")]
+impl Wheel {
+    pub fn new(now: u64) -> Wheel {
+        Wheel(time::Wheel::new(now))
+    }
+
+    pub fn arm(&mut self, deadline: u64, owner: u32) -> EntryId {
+        EntryId(self.0.arm(deadline, owner))
+    }
+
+    pub fn move_to(&mut self, entry: EntryId, deadline: u64) {
+        self.0.move_to(entry.0, deadline);
+    }
+
+    pub fn cancel(&mut self, entry: EntryId) {
+        self.0.cancel(entry.0);
+    }
+
+    pub fn pop_due(&mut self, now: u64) -> Option<u32> {
+        self.0.pop_due(now)
+    }
+
+    pub fn next_wake(&self) -> Option<u64> {
+        self.0.next_wake()
+    }
+}
+
+/// Several write queues on one pool.
+pub struct WriteQueues {
+    queues: Vec<connection::WriteQueue>,
+    pool: connection::QueuePool,
+}
+
+#[allow(missing_docs, reason = "each is what it is in the room itself")]
+impl WriteQueues {
+    pub fn new(queues: usize) -> WriteQueues {
+        WriteQueues {
+            queues: (0..queues).map(|_| Default::default()).collect(),
+            pool: connection::QueuePool::new(),
+        }
+    }
+
+    pub fn len(&self, which: usize) -> usize {
+        self.queues[which].len()
+    }
+
+    pub fn is_empty(&self, which: usize) -> bool {
+        self.queues[which].is_empty()
+    }
+
+    pub fn push_copy(&mut self, which: usize, data: &[u8]) {
+        self.queues[which].push_copy(data, &mut self.pool);
+    }
+
+    pub fn push_shared(&mut self, which: usize, data: Bytes) {
+        self.queues[which].push_shared(data, &mut self.pool);
+    }
+
+    pub fn advance(&mut self, which: usize, taken: usize) {
+        self.queues[which].advance(taken, &mut self.pool);
+    }
+
+    pub fn clear(&mut self, which: usize) {
+        self.queues[which].clear(&mut self.pool);
+    }
+
+    /// Shows `each` the slices of the next send, in order.
+    pub fn front(&self, which: usize, limit_bytes: usize, mut each: impl FnMut(&[u8])) {
+        match self.queues[which].front(limit_bytes) {
+            Front::Empty => {}
+            Front::One(bytes) => each(bytes),
+            Front::Many(many) => many.slices().as_slice().iter().for_each(|it| each(it)),
+        }
+    }
+}
+
+/// Where these options listen: an address, or a port on any host.
+pub fn resolve_listen(options: &ListenOptions) -> Result<std::result::Result<SocketAddr, u16>> {
+    Ok(match options.resolve()? {
+        Bind::At(address) => Ok(address),
+        Bind::AnyHost(port) => Err(port),
+    })
+}
+
+/// Whom these options connect to.
+pub fn resolve_connect(options: &ConnectOptions) -> Result<SocketAddr> {
+    options.resolve()
+}
