@@ -67,6 +67,7 @@
 //!
 //! A handler must take what it needs from [`Net`](crate::Net): one that looks at the system's
 //! clock, draws random numbers or iterates over a `HashMap` runs, but not twice the same way.
+#![doc = include_str!("guide.md")]
 
 mod budgets;
 mod dice;
