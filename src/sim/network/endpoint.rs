@@ -16,7 +16,7 @@ pub(super) enum Stage {
     /// Our SYN is under way.
     Connecting,
     Established,
-    /// Reset, refused, or timed out: only what was received and the error are left.
+    /// Reset, refused, timed out, or ended by both: only what was received and the error are left.
     Dead,
 }
 
@@ -49,6 +49,7 @@ pub(super) struct Endpoint {
     /// `shutdown` was called: nothing more is written.
     shut: bool,
     fin_sent: bool,
+    fin_arrived: bool,
     /// A write was refused or cut short; the next room is an edge (P19).
     pub(super) wants_room: bool,
 
@@ -81,6 +82,7 @@ impl Endpoint {
             flying: 0,
             shut: false,
             fin_sent: false,
+            fin_arrived: false,
             wants_room: false,
             error: None,
             reset_on_close: false,
@@ -164,11 +166,8 @@ impl Endpoint {
     /// Bytes come first, then the error, once, then the end for ever (P8). After a FIN the error
     /// stays unread: the end is what a reader sees.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, i32> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
         let bytes = buffer.len().min(self.received.len());
-        if bytes > 0 {
+        if !self.received.is_empty() {
             let (head, tail) = self.received.as_slices();
             let from_head = bytes.min(head.len());
             buffer[..from_head].copy_from_slice(&head[..from_head]);
@@ -184,7 +183,7 @@ impl Endpoint {
                 return Err(libc::EAGAIN);
             }
         }
-        self.end_read = true;
+        self.end_read |= !buffer.is_empty();
         Ok(0)
     }
 
@@ -248,6 +247,21 @@ impl Endpoint {
 
     pub(super) fn receive_fin(&mut self) {
         self.fin_received = true;
+        self.die_if_ended();
+    }
+
+    /// The peer has our FIN.
+    pub(super) fn deliver_fin(&mut self) {
+        self.fin_arrived = true;
+        self.die_if_ended();
+    }
+
+    /// A connection that both ends have ended is forgotten: it has no peer any more, and no reset
+    /// concerns it.
+    fn die_if_ended(&mut self) {
+        if self.fin_received && self.fin_arrived {
+            self.stage = Stage::Dead;
+        }
     }
 
     /// The end of the connection by a reset. What was received stays, what was not sent is lost.

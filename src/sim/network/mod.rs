@@ -464,10 +464,10 @@ impl Network {
 
     pub(super) fn shutdown(&mut self, host: usize, stream: u32) -> Result<(), i32> {
         let id = self.stream(host, stream);
-        self.stream_mut(host, stream).shutdown()?;
+        let answer = self.stream_mut(host, stream).shutdown();
         self.pump(id);
-        self.wake_endpoint(id, Cause::Change);
-        Ok(())
+        self.wake_endpoint(id, Cause::Change); // even if there was nothing to shut
+        answer
     }
 
     pub(super) fn take_error(&mut self, host: usize, stream: u32) -> Option<i32> {
@@ -707,7 +707,7 @@ impl Network {
             Load::Syn { .. } => {}
             Load::SynAck => self.arrive_syn_ack(from, to),
             Load::Data(bytes) => self.arrive_data(from, to, &bytes),
-            Load::Fin => self.arrive_fin(to),
+            Load::Fin => self.arrive_fin(from, to),
             Load::Reset => self.arrive_reset(to),
             Load::Acknowledged(bytes) => {
                 if self.endpoint(to).is_some_and(|it| it.acknowledge(bytes)) {
@@ -837,7 +837,12 @@ impl Network {
         }
     }
 
-    fn arrive_fin(&mut self, to: EndpointId) {
+    fn arrive_fin(&mut self, from: EndpointId, to: EndpointId) {
+        if let Some(sender) = self.endpoint(from)
+            && sender.stage == Stage::Established
+        {
+            sender.deliver_fin();
+        }
         let Some(endpoint) = self.endpoint(to) else {
             return;
         };
