@@ -85,5 +85,8 @@ pub use injection::Call;
 pub use link::Link;
 pub use world::{HostId, World};
 
+// What the model is held against was measured on Linux, and is asked of it.
+#[cfg(all(test, target_os = "linux"))]
+mod conformance;
 #[cfg(test)]
 mod tests;

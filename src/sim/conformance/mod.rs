@@ -1,0 +1,23 @@
+//! The model against the kernel: each scenario is played twice, on the simulated kernel and on the
+//! real one over loopback, through the same calls of `Sys`, and must get the same answers.
+//!
+//! The model plays first. What it answered is what the real kernel is then waited for, by polling
+//! and for so long: loopback may be late, but must come to the same. Where they differ the kernel
+//! is right, and the model is to be changed.
+//!
+//! Compared is what must agree: the results of calls, errnos included, and the readiness of each
+//! socket from one look to the next as a set. Not compared: into how many events that readiness is
+//! cut, and how many bytes a buffer takes. In these two the model may only be stricter.
+//!
+//! `stage.rs` plays and compares. The scenarios stand in the other files, the facts P1 to P19 of
+//! FAULTS under their numbers. `drawn.rs` plays scenarios that nobody wrote.
+
+mod accepting;
+mod connecting;
+mod drawn;
+mod ending;
+mod reading;
+mod resets;
+mod stage;
+mod watching;
+mod writing;
