@@ -35,6 +35,12 @@ pub enum Call {
     SetOption,
     /// The spare descriptor.
     HoldSpare,
+    /// The question for the error that waits on a socket; the error stays where it is.
+    TakeError,
+    /// The question for a socket's own address.
+    LocalAddress,
+    /// The question for the peer's address, part of each connect.
+    PeerAddress,
 }
 
 /// What an injected `accept` loses a connection with.
@@ -198,6 +204,9 @@ impl Network {
 pub(super) struct Script {
     /// How many calls that can fail were made.
     calls: u64,
+    /// Which they were.
+    #[cfg(test)]
+    made: Vec<Call>,
     /// By the place of the call among those.
     by_place: BTreeMap<u64, i32>,
     /// By the kind of call, with how many of them are left.
@@ -223,10 +232,25 @@ impl Script {
         self.calls
     }
 
+    /// The calls that can fail, from the `first`-th on.
+    #[cfg(test)]
+    pub(super) fn made(&self, first: u64) -> Vec<Call> {
+        self.made[first as usize..].to_vec()
+    }
+
+    /// Forgets what was to fail and has not.
+    #[cfg(test)]
+    pub(super) fn fail_no_more(&mut self) {
+        self.by_place.clear();
+        self.by_kind.clear();
+    }
+
     /// How the call fails that is made now, if it does.
     fn next(&mut self, call: Call) -> Option<i32> {
         let place = self.calls;
         self.calls += 1;
+        #[cfg(test)]
+        self.made.push(call);
         if let Some(errno) = self.by_place.remove(&place) {
             return Some(errno);
         }

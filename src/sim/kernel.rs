@@ -171,6 +171,7 @@ impl Kernel for HostKernel {
 
     fn take_error(&mut self, stream: u32) -> io::Result<Option<io::Error>> {
         let errno = self.call(Kind::TakeError, stream.into(), |network, host| {
+            network.enter(host, Call::TakeError)?;
             let errno = network.take_error(host, stream);
             Ok(u64::from(errno.unwrap_or(0).unsigned_abs()))
         })?;
@@ -178,13 +179,21 @@ impl Kernel for HostKernel {
     }
 
     fn local_address(&self, descriptor: u32) -> io::Result<SocketAddr> {
-        let address = self.network.borrow().local_address(self.host, descriptor);
-        address.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF))
+        let mut network = self.network.borrow_mut();
+        let verdict = network.enter(self.host, Call::LocalAddress);
+        verdict
+            .and_then(|()| {
+                network
+                    .local_address(self.host, descriptor)
+                    .ok_or(libc::EBADF)
+            })
+            .map_err(io::Error::from_raw_os_error)
     }
 
     fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr> {
         let mut address = None;
         self.call(Kind::PeerAddress, stream.into(), |network, host| {
+            network.enter(host, Call::PeerAddress)?;
             let peer = network.peer_address(host, stream)?;
             address = Some(peer);
             Ok(peer.port().into())
