@@ -90,3 +90,5 @@ pub use world::{HostId, World};
 mod conformance;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod torture;

@@ -203,6 +203,18 @@ impl World {
             .fail_at(place, errno);
     }
 
+    /// The calls that can fail which this host has made, from the `first`-th on.
+    #[cfg(test)]
+    pub(super) fn calls_made(&self, host: HostId, first: u64) -> Vec<Call> {
+        self.network.borrow_mut().script(host.0).made(first)
+    }
+
+    /// Lets no call fail any more that was to, by its place or by its kind.
+    #[cfg(test)]
+    pub(super) fn fail_no_more(&self, host: HostId) {
+        self.network.borrow_mut().script(host.0).fail_no_more();
+    }
+
     // Running.
 
     /// The time since the world began. Hosts' clocks may have begun elsewhere.

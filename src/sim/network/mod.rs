@@ -509,6 +509,17 @@ impl Network {
         }
     }
 
+    /// Closes all that a host has open, as the end of its process does.
+    #[cfg(test)]
+    pub(super) fn close_all(&mut self, host: usize) {
+        self.release_spare(host);
+        let open: Vec<u32> = self.hosts[host].table.iter().map(|(it, _)| it).collect();
+        for descriptor in open {
+            let _ = self.deregister(host, descriptor);
+            self.close(host, descriptor);
+        }
+    }
+
     fn close_stream(&mut self, id: EndpointId) {
         let Some(endpoint) = self.endpoint(id) else {
             return;

@@ -1,0 +1,68 @@
+//! What each call can fail with, by its man page and by what a firewall or a lack of memory may do
+//! to it. Absent is what only a bug of the loop's could bring about (`EBADF`, `EINVAL`, `EFAULT`).
+
+use crate::sim::Call;
+
+/// The errnos that a call may give.
+pub(super) fn of(call: Call) -> &'static [i32] {
+    match call {
+        Call::Listen => &[
+            libc::EADDRINUSE,
+            libc::EADDRNOTAVAIL,
+            libc::EACCES,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+        ],
+        Call::Accept => &[
+            libc::EINTR,
+            libc::EAGAIN,
+            libc::ECONNABORTED,
+            libc::EPROTO,
+            libc::EPERM,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::ENETDOWN,
+            libc::EHOSTUNREACH,
+            libc::ETIMEDOUT,
+        ],
+        Call::Connect => &[
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EADDRNOTAVAIL,
+            libc::ENETUNREACH,
+            libc::EACCES,
+            libc::EAGAIN,
+            libc::ECONNREFUSED,
+        ],
+        Call::Read => &[
+            libc::EINTR,
+            libc::EAGAIN,
+            libc::ECONNRESET,
+            libc::ETIMEDOUT,
+            libc::EHOSTUNREACH,
+            libc::ENOMEM,
+        ],
+        Call::Write => &[
+            libc::EINTR,
+            libc::EAGAIN,
+            libc::EPIPE,
+            libc::ECONNRESET,
+            libc::ETIMEDOUT,
+            libc::ENOBUFS,
+            libc::EPERM,
+        ],
+        Call::Shutdown => &[libc::ENOTCONN, libc::ENOBUFS],
+        Call::Register => &[libc::ENOMEM, libc::ENOSPC],
+        Call::Reregister => &[libc::ENOMEM, libc::ENOENT],
+        Call::Deregister => &[libc::ENOENT],
+        Call::SetOption => &[libc::EINVAL, libc::ENOBUFS],
+        Call::TakeError | Call::LocalAddress | Call::PeerAddress => &[libc::ENOBUFS],
+        Call::HoldSpare => &[libc::EMFILE, libc::ENFILE, libc::ENOMEM],
+    }
+}
