@@ -23,7 +23,7 @@ pub enum Call {
     Read,
     /// `EAGAIN` hides the room for a moment, other errors end the connection.
     Write,
-    /// The end of our side.
+    /// The end of our side. `ENOTCONN` is told of a connection that is gone, so it is reset.
     Shutdown,
     /// A socket's registration with the poller.
     Register,
@@ -161,6 +161,18 @@ impl Network {
         let read = self.read(host, stream, &mut buffer[..most])?;
         self.trace.bytes(&buffer[..read]);
         Ok(read)
+    }
+
+    pub(super) fn shutdown_or_fail(&mut self, host: usize, stream: u32) -> Result<(), i32> {
+        match self.enter(host, Call::Shutdown) {
+            Ok(()) => self.shutdown(host, stream),
+            Err(errno) => {
+                if errno == libc::ENOTCONN {
+                    self.reset_both(host, stream);
+                }
+                Err(errno)
+            }
+        }
     }
 
     pub(super) fn write_or_fail(

@@ -162,8 +162,7 @@ impl Kernel for HostKernel {
 
     fn shutdown_write(&mut self, stream: u32) -> io::Result<()> {
         self.call(Kind::Shutdown, stream.into(), |network, host| {
-            network.enter(host, Call::Shutdown)?;
-            network.shutdown(host, stream)?;
+            network.shutdown_or_fail(host, stream)?;
             Ok(0)
         })?;
         Ok(())

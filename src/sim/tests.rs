@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{Faults, HostId, World};
+use super::{Call, Faults, HostId, World};
 use crate::{Acceptor, Error, Event, Handler, ListenOptions, Server, Socket, handler_fn};
 
 /// Bytes of which each says where it belongs.
@@ -252,6 +252,16 @@ fn a_reset_behind_the_peers_fin_is_told_at_once() {
         "nobody writes, so nothing else would tell"
     );
     assert_eq!(seen.closes, 1);
+}
+
+#[test]
+fn a_shutdown_that_finds_no_connection_finds_a_reset_one() {
+    let mut world = World::with_faults(1, Faults::none());
+    let hosts = (world.host("server"), world.host("client"));
+    world.fail_calls(hosts.1, Call::Shutdown, libc::ENOTCONN, 1);
+    let echo = run_echo_on(world, hosts, 1, 100);
+    echo.check();
+    assert_eq!(echo.clients[0].0.borrow().errors, ["ECONNRESET"]);
 }
 
 #[test]

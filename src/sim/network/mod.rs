@@ -576,6 +576,15 @@ impl Network {
         }
     }
 
+    /// Resets a connection in the middle for both ends; neither has been told yet.
+    pub(super) fn reset_both(&mut self, host: usize, stream: u32) {
+        let id = self.stream(host, stream);
+        if self.stream_mut(host, stream).stage == Stage::Established {
+            self.reply(id, Load::Reset);
+            self.arrive_reset(id);
+        }
+    }
+
     pub(super) fn hold_spare(&mut self, host: usize) -> Result<(), i32> {
         let table = &mut self.hosts[host].table;
         if table.spare().is_none() {
