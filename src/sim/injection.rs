@@ -220,7 +220,7 @@ pub(super) struct Script {
     #[cfg(test)]
     made: Vec<Call>,
     /// By the place of the call among those.
-    by_place: BTreeMap<u64, i32>,
+    by_place: BTreeMap<u64, (Option<Call>, i32)>,
     /// By the kind of call, with how many of them are left.
     by_kind: Vec<(Call, i32, u64)>,
     /// Calls that still fail for want of a descriptor, and how.
@@ -235,7 +235,13 @@ impl Script {
     /// Makes the call fail that will be the `place`-th of all that can, counted from 0.
     #[cfg(test)]
     pub(super) fn fail_at(&mut self, place: u64, errno: i32) {
-        self.by_place.insert(place, errno);
+        self.by_place.insert(place, (None, errno));
+    }
+
+    /// As `fail_at`, if the call is of this kind by then: an earlier failure may have moved it.
+    #[cfg(test)]
+    pub(super) fn fail_call_at(&mut self, place: u64, call: Call, errno: i32) {
+        self.by_place.insert(place, (Some(call), errno));
     }
 
     /// How many calls that can fail were made.
@@ -263,7 +269,9 @@ impl Script {
         self.calls += 1;
         #[cfg(test)]
         self.made.push(call);
-        if let Some(errno) = self.by_place.remove(&place) {
+        if let Some((kind, errno)) = self.by_place.remove(&place)
+            && kind.is_none_or(|it| it == call)
+        {
             return Some(errno);
         }
         let scripted = self

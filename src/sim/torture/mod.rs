@@ -83,7 +83,12 @@ fn every_fault(made: &Made, behind: Option<Fault>) -> Vec<Fault> {
         let first = behind.map_or(0, |it| it.place + 1);
         for (place, call) in (0..).zip(calls).skip(first as usize) {
             let errnos = errnos::of(*call);
-            faults.extend(errnos.iter().map(|&errno| Fault { host, place, errno }));
+            faults.extend(errnos.iter().map(|&errno| Fault {
+                host,
+                place,
+                call: *call,
+                errno,
+            }));
         }
     }
     faults

@@ -38,6 +38,7 @@ pub(super) struct Scenario {
 pub(super) struct Fault {
     pub(super) host: HostId,
     pub(super) place: u64,
+    pub(super) call: Call,
     pub(super) errno: i32,
 }
 
@@ -435,7 +436,9 @@ pub(super) fn run(scenario: &Scenario, faults: &[Fault]) -> Made {
     let begin = HOSTS.map(|host| stage.world.fallible_calls(host));
     for fault in faults {
         let place = begin[fault.host.0] + fault.place;
-        stage.world.fail_call_at(fault.host, place, fault.errno);
+        let mut network = stage.world.network.borrow_mut();
+        let script = network.script(fault.host.0);
+        script.fail_call_at(place, fault.call, fault.errno);
     }
     stage.begin_talks();
     (scenario.play)(&mut stage);
@@ -468,8 +471,8 @@ impl fmt::Display for Told<'_> {
         if self.1.is_empty() {
             return f.write_str("no fault");
         }
-        for Fault { host, place, errno } in self.1 {
-            write!(f, "{errno} at call {place} of {host:?}; ")?;
+        for fault in self.1 {
+            write!(f, "{fault:?}; ")?;
         }
         Ok(())
     }
