@@ -431,3 +431,28 @@ fn a_handler_set_while_the_connection_is_told_is_newer_than_the_answer() {
     turn_until_line(&mut reactor, &log, "set close false");
     assert!(log.of("answer").is_empty(), "{log:?}");
 }
+
+/// A boxed handler and one of a function have only `on_event`; an adaptor may call the others.
+#[test]
+fn an_event_that_is_handed_on_reaches_boxed_handlers_and_functions() {
+    struct Adaptor<H>(H);
+    impl<H: Handler> Handler for Adaptor<H> {
+        fn on_event(&mut self, socket: &mut Socket<'_>, event: Event<'_>) {
+            event.hand_on(&mut self.0, socket);
+        }
+        fn on_data(&mut self, _: &mut Socket<'_>, _: &[u8]) {}
+    }
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let boxed = reacting("boxed", &log, |socket, event| {
+        if let Event::Ready = event {
+            socket.end();
+        }
+    });
+    let boxed: Box<dyn Handler> = Box::new(boxed);
+    let function = recorder("function", &log);
+    connected(&mut reactor, Adaptor(boxed), Adaptor(function));
+    turn_until_line(&mut reactor, &log, "function close false");
+    log.assert_order(&["boxed connect", "boxed ready", "boxed finish"]);
+    assert_eq!(log.of("function"), ["end", "finish", "close false"]);
+}

@@ -113,6 +113,43 @@ where
 #[derive(Debug, Clone)]
 pub struct HandlerFn<F>(F);
 
+/// The single methods of a handler that has only `on_event`: whoever calls one of them, as
+/// [`Event::hand_on`] does, must not find an empty default.
+macro_rules! through_on_event {
+    () => {
+        fn on_connection_attempt(&mut self, socket: &mut Socket<'_>, address: &Address) {
+            self.on_event(socket, Event::ConnectionAttempt(address));
+        }
+        fn on_connect(&mut self, socket: &mut Socket<'_>) {
+            self.on_event(socket, Event::Connect);
+        }
+        fn on_ready(&mut self, socket: &mut Socket<'_>) {
+            self.on_event(socket, Event::Ready);
+        }
+        fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+            self.on_event(socket, Event::Data(data));
+        }
+        fn on_end(&mut self, socket: &mut Socket<'_>) {
+            self.on_event(socket, Event::End);
+        }
+        fn on_drain(&mut self, socket: &mut Socket<'_>) {
+            self.on_event(socket, Event::Drain);
+        }
+        fn on_finish(&mut self, socket: &mut Socket<'_>) {
+            self.on_event(socket, Event::Finish);
+        }
+        fn on_timeout(&mut self, socket: &mut Socket<'_>) {
+            self.on_event(socket, Event::Timeout);
+        }
+        fn on_error(&mut self, socket: &mut Socket<'_>, error: &Error) {
+            self.on_event(socket, Event::Error(error));
+        }
+        fn on_close(&mut self, socket: &mut Socket<'_>, had_error: bool) {
+            self.on_event(socket, Event::Close { had_error });
+        }
+    };
+}
+
 impl<F> Handler for HandlerFn<F>
 where
     F: FnMut(&mut Socket<'_>, Event<'_>),
@@ -121,9 +158,7 @@ where
         (self.0)(socket, event);
     }
 
-    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
-        (self.0)(socket, Event::Data(data));
-    }
+    through_on_event!();
 }
 
 /// A boxed handler is a handler: for acceptors that choose between several.
@@ -132,7 +167,5 @@ impl Handler for Box<dyn Handler> {
         (**self).on_event(socket, event);
     }
 
-    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
-        (**self).on_data(socket, data);
-    }
+    through_on_event!();
 }
