@@ -167,6 +167,24 @@ fn e6_a_panic_in_one_completion_lets_the_others_run_once_in_order() {
 }
 
 #[test]
+fn e6_close_waits_for_completions_however_many_of_them_panic() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let (id, _peer) = accepted(&mut reactor, recorder("socket", &log));
+    let mut socket = reactor.net().socket(id).unwrap();
+    for number in 0..4 {
+        let log = log.clone();
+        socket.write_then(b"x", move |_, _| {
+            log.push(format!("written {number}"));
+            panic_on_purpose();
+        });
+    }
+    assert_eq!(turn_through_panics(&mut reactor), 4);
+    let all = ["written 0", "written 1", "written 2", "written 3"];
+    assert_eq!(log.lines(), [&all[..], &["socket close false"]].concat());
+}
+
+#[test]
 fn e6_timers_that_were_due_with_one_that_panics_still_run() {
     let mut reactor = Reactor::new().unwrap();
     let ran = Rc::new(RefCell::new(Vec::new()));
