@@ -84,6 +84,10 @@ impl Net {
     pub(crate) fn give_up(&mut self, key: Key) {
         log::debug!("socket {key:?}: its handler panicked");
         self.step(key, Input::Destroy);
+        // If it was told `close`, it has been: its id finds nothing from now on.
+        if self.freed.contains(&Target::Socket(key)) {
+            self.step(key, Input::CloseTold);
+        }
         // If it was a completion, those behind it are still to run, and `close` waits for them.
         let written = |entry: &SocketEntry| entry.was_connected() && entry.has_written();
         if self.sockets.get(key).is_some_and(written) {

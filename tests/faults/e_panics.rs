@@ -185,6 +185,24 @@ fn e6_close_waits_for_completions_however_many_of_them_panic() {
 }
 
 #[test]
+fn e6_a_panic_in_close_leaves_an_id_that_finds_nothing() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let moody = reacting("socket", &log, |_, event| {
+        if matches!(event, Event::Close { .. }) {
+            panic_on_purpose();
+        }
+    });
+    let (id, _peer) = accepted(&mut reactor, moody);
+    reactor.net().socket(id).unwrap().destroy();
+    let turn = AssertUnwindSafe(|| reactor.turn(Some(Duration::ZERO)).unwrap());
+    assert!(catch_unwind(turn).is_err());
+    assert!(reactor.net().socket(id).is_none());
+    assert_eq!(turn_through_panics(&mut reactor), 0);
+    assert_eq!(log.lines(), ["socket close false"]);
+}
+
+#[test]
 fn e6_timers_that_were_due_with_one_that_panics_still_run() {
     let mut reactor = Reactor::new().unwrap();
     let ran = Rc::new(RefCell::new(Vec::new()));
