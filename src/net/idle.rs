@@ -45,7 +45,7 @@ pub(super) fn forget(entry: &mut SocketEntry, wheel: &mut Wheel) {
 
 /// The tick at which a socket that stays silent has been idle for its whole timeout: one more than
 /// the sum, since the activity lay somewhere within its tick and a timeout is never early (R75).
-fn deadline(entry: &SocketEntry) -> u64 {
+pub(super) fn deadline(entry: &SocketEntry) -> u64 {
     entry
         .active
         .saturating_add(u64::from(entry.idle_ms))

@@ -28,6 +28,8 @@ mod server_tests;
 mod settings;
 mod slots;
 mod socket;
+#[cfg(feature = "sim")]
+mod sound;
 mod timers;
 mod write;
 

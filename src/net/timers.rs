@@ -64,6 +64,26 @@ impl Timers {
         self.wheel.next_wake()
     }
 
+    #[cfg(feature = "sim")]
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Checks that every timer has its own entry of the wheel and no entry is left over; answers how
+    /// many keep the loop going.
+    #[cfg(feature = "sim")]
+    pub(crate) fn assert_sound(&self) -> usize {
+        let mut alive = 0;
+        for (key, timer) in self.slots.iter() {
+            let armed = timer.armed.expect("a timer is armed unless it runs");
+            assert_eq!(self.wheel.owner(armed), key.index, "timer {key:?}");
+            alive += usize::from(!timer.unref);
+        }
+        assert_eq!(self.slots.len(), self.wheel.len(), "entries of no timer");
+        self.wheel.assert_in_time();
+        alive
+    }
+
     pub(crate) fn immediates(&self) -> usize {
         self.immediates.len()
     }

@@ -97,7 +97,7 @@ impl Entries {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -110,6 +110,11 @@ impl Entries {
         let slot = self.nodes.get(entry.index()).and_then(|node| node.slot);
         debug_assert!(slot.is_some(), "{entry:?} came out or was cancelled before");
         slot
+    }
+
+    #[cfg(feature = "sim")]
+    pub(super) fn owner(&self, entry: EntryId) -> u32 {
+        self.node(entry).owner
     }
 
     pub(super) fn deadline(&self, entry: EntryId) -> u64 {

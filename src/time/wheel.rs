@@ -121,7 +121,7 @@ impl Wheel {
         self.earliest_slot().map(|slot| slot.start(self.present))
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     /// The tick at which `entry` is due; not before what was the present when it was armed.
     pub(crate) fn deadline(&self, entry: EntryId) -> u64 {
         match self.entries.slot(entry) {
@@ -130,12 +130,32 @@ impl Wheel {
         }
     }
 
+    /// Whose entry this is.
+    #[cfg(feature = "sim")]
+    pub(crate) fn owner(&self, entry: EntryId) -> u32 {
+        self.entries.owner(entry)
+    }
+
+    /// Checks that the slots in use are those that hold something, and none was passed over.
+    #[cfg(feature = "sim")]
+    pub(crate) fn assert_in_time(&self) {
+        for level in 0..LEVELS {
+            for index in 0..SLOTS {
+                let used = self.occupied[level] >> index & 1 == 1;
+                assert_eq!(used, !self.lists[level][index].is_empty());
+            }
+        }
+        if let Some(slot) = self.earliest_slot() {
+            assert!(slot.start(self.present) >= self.present, "passed over");
+        }
+    }
+
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "sim"))]
     /// The entries armed and neither handed out nor cancelled.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

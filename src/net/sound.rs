@@ -1,0 +1,132 @@
+//! What must hold between two turns, checked for every socket, server, timer and work list.
+//!
+//! Not in a production build: tests and the simulated world ask for it.
+
+use super::entry::SocketEntry;
+use super::flags::Flags;
+use super::ids::{Key, Target};
+use super::notes::Note;
+use super::{Net, idle};
+use std::collections::BTreeMap;
+
+impl Net {
+    /// Checks that slabs, queues, counts and wheels agree with each other.
+    ///
+    /// Only between turns, and not after one that a panic cut short: inside a turn lists are half
+    /// worked off.
+    ///
+    /// # Panics
+    ///
+    /// With what does not agree.
+    pub(crate) fn assert_sound(&self) {
+        let ready = standing("ready", self.ready.iter());
+        let notes = standing("notes", self.notes.iter());
+        let closing = standing("closing", self.closing.iter());
+        assert!(self.freed.is_empty(), "a turn frees all that it has closed");
+        assert_eq!(self.serving, None, "nobody is served between turns");
+
+        let (mut alive, mut idle_entries) = (0, 0);
+        let mut connections = BTreeMap::new();
+        for (key, entry) in self.sockets.iter() {
+            let target = Target::Socket(key).to_token();
+            let place = |list: &BTreeMap<u64, usize>| list.get(&target).copied().unwrap_or(0);
+            let flag = |flag| usize::from(entry.flags.contains(flag));
+            assert_eq!(place(&ready), flag(Flags::IN_READY), "{key:?} in ready");
+            assert_eq!(place(&notes), flag(Flags::IN_NOTES), "{key:?} in notes");
+            let destroyed = entry.lifecycle.is_destroyed();
+            assert_eq!(place(&closing), usize::from(destroyed), "{key:?} closing");
+            entry.assert_sound(key, self.dirty.contains(&key));
+            alive += flag(Flags::COUNTED);
+            if let Some(armed) = entry.idle_entry {
+                idle_entries += 1;
+                let owner = self.idle.owner(armed);
+                assert_eq!(owner, key.index, "{key:?} has another's wheel entry");
+                assert!(
+                    self.idle.deadline(armed) <= idle::deadline(entry).max(self.tick + 1),
+                    "{key:?} is looked at too late for its idle timeout"
+                );
+            }
+            if !destroyed && entry.server.generation != 0 {
+                *connections.entry(entry.server.index).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(idle_entries, self.idle.len(), "idle entries of nobody");
+
+        for (key, server) in self.servers.iter() {
+            let target = Target::Server(key).to_token();
+            let place = |list: &BTreeMap<u64, usize>| list.get(&target).copied().unwrap_or(0);
+            let open = connections.get(&key.index).copied().unwrap_or(0);
+            assert_eq!(server.connections, open, "connections of server {key:?}");
+            // One that was closed meanwhile is skipped when its place in the queue comes up.
+            assert_eq!(
+                place(&ready),
+                usize::from(server.in_ready),
+                "server {key:?}"
+            );
+            assert_eq!(
+                place(&notes),
+                usize::from(server.in_notes),
+                "server {key:?}"
+            );
+            let done = server.listener.is_none() && open == 0;
+            assert_eq!(server.close_noted, done, "the close of server {key:?}");
+            assert_eq!(place(&closing), usize::from(done), "server {key:?} closing");
+            alive += usize::from(server.is_listening() && !server.unref);
+        }
+        assert_eq!(alive + self.timers.assert_sound(), self.alive, "alive");
+        self.idle.assert_in_time();
+    }
+
+    /// Checks that nothing is left of anything: every socket, server and timer has had its end.
+    pub(crate) fn assert_empty(&self) {
+        assert_eq!(self.sockets.len(), 0, "sockets are left");
+        assert_eq!(self.servers.len(), 0, "servers are left");
+        assert_eq!(self.timers.len(), 0, "timers are left");
+        assert!(!self.has_work(), "work is left");
+        assert_eq!(self.alive, 0, "nothing is there to keep the loop going");
+    }
+}
+
+/// How often each target stands in a work list.
+fn standing<'a>(list: &str, targets: impl Iterator<Item = &'a Target>) -> BTreeMap<u64, usize> {
+    let mut standing = BTreeMap::new();
+    for target in targets {
+        let times = standing.entry(target.to_token()).or_insert(0);
+        *times += 1;
+        assert_eq!(*times, 1, "{target:?} stands in {list} more than once");
+    }
+    standing
+}
+
+impl SocketEntry {
+    fn assert_sound(&self, key: Key, is_dirty: bool) {
+        let lifecycle = self.lifecycle;
+        let has = |flag| self.flags.contains(flag);
+        assert!(self.bytes_written >= self.queue.len() as u64, "{key:?}");
+        // What was noted while notes are told may have been told with them.
+        let noted = self.notes.is_empty() || has(Flags::IN_NOTES);
+        assert!(noted, "{key:?} has {:?} to be told and no turn", self.notes);
+        if lifecycle.is_destroyed() {
+            assert!(self.queue.is_empty(), "{key:?} is destroyed with a queue");
+            assert!(!self.has_held(), "{key:?} is destroyed with held bytes");
+            assert!(self.idle_entry.is_none() && self.idle_ms == 0, "{key:?}");
+            return;
+        }
+        let waits_idle = self.idle_ms > 0 && !has(Flags::IDLE_TOLD);
+        assert_eq!(self.idle_entry.is_some(), waits_idle, "{key:?} idle entry");
+        if self.may_read() || self.has_held() && lifecycle.is_reading() && !self.latch.is_paused() {
+            assert!(has(Flags::IN_READY), "{key:?} has input and no turn");
+        }
+        if !self.queue.is_empty() && self.may_send() {
+            let turn = has(Flags::IN_READY) || has(Flags::DIRTY) && is_dirty;
+            assert!(turn, "{key:?} has room for its queue and no turn");
+        }
+        if self.has_written() && self.was_connected() {
+            assert!(self.notes.contains(Note::Written), "{key:?} completions");
+        }
+        let drained = has(Flags::NEED_DRAIN) && self.queue.is_empty();
+        if drained && !lifecycle.write_ended() {
+            assert!(self.notes.contains(Note::Drain), "{key:?} drain");
+        }
+    }
+}
