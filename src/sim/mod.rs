@@ -70,6 +70,7 @@
 #![doc = include_str!("guide.md")]
 
 mod budgets;
+pub mod campaign;
 mod dice;
 mod faults;
 mod injection;

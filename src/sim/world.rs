@@ -277,7 +277,7 @@ impl World {
     }
 
     /// As [`step`](World::step); time does not pass beyond `end`, and there `false` is the answer.
-    fn step_until(&mut self, end: Option<Duration>) -> bool {
+    pub(super) fn step_until(&mut self, end: Option<Duration>) -> bool {
         self.steps += 1;
         if let Some(host) = self.next_host() {
             self.turn(host);

@@ -1,0 +1,194 @@
+//! Everything that the oracles know of one run, shared by all callbacks in it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use super::model::{End, Verdict, must};
+use super::op::{Deed, Kind};
+use super::payload::Flow;
+use crate::{Net, ServerId, TimerId};
+
+/// The book of a run, and whether a callback is writing in it.
+#[derive(Clone)]
+pub(super) struct Shared {
+    book: Rc<RefCell<Book>>,
+    /// A callback is on the stack.
+    inside: Rc<Cell<bool>>,
+}
+
+pub(super) struct Book {
+    pub(super) seed: u64,
+    /// Nothing is done any more of what was drawn: the world is to come to rest.
+    pub(super) calm: bool,
+    pub(super) ends: Vec<End>,
+    pub(super) servers: Vec<ServerBook>,
+    pub(super) timers: Vec<TimerBook>,
+    /// Which client has which address.
+    pub(super) clients: BTreeMap<SocketAddr, usize>,
+    pub(super) connections: usize,
+    pub(super) completions: usize,
+    /// Immediates that were asked for and have not run.
+    pub(super) immediates: usize,
+    /// How many timers were armed, which orders those of one tick.
+    pub(super) armed: u64,
+    /// Each with the first event that it is for, and how many there are.
+    pub(super) reactions: Vec<(Kind, u16, u16, Deed)>,
+    counts: [u16; Kind::ALL.len()],
+    /// How many callbacks ran.
+    pub(super) callbacks: u64,
+    /// The first thing that was broken.
+    pub(super) broken: Option<String>,
+}
+
+pub(super) struct ServerBook {
+    pub(super) host: usize,
+    pub(super) id: ServerId,
+    pub(super) listening: bool,
+    pub(super) open: bool,
+    pub(super) closed: bool,
+}
+
+pub(super) struct TimerBook {
+    pub(super) host: usize,
+    pub(super) id: Option<TimerId>,
+    /// The tick at which it is due, then its place among those of that tick.
+    pub(super) due: (u64, u64),
+    pub(super) is_set: bool,
+}
+
+impl Shared {
+    pub(super) fn new(seed: u64) -> Shared {
+        let book = Book {
+            seed,
+            calm: false,
+            ends: Vec::new(),
+            servers: Vec::new(),
+            timers: Vec::new(),
+            clients: BTreeMap::new(),
+            connections: 0,
+            completions: 0,
+            immediates: 0,
+            armed: 0,
+            reactions: Vec::new(),
+            counts: [0; Kind::ALL.len()],
+            callbacks: 0,
+            broken: None,
+        };
+        Shared {
+            book: Rc::new(RefCell::new(book)),
+            inside: Rc::default(),
+        }
+    }
+
+    /// Looks something up or writes it down. Nothing of the library's is called meanwhile.
+    pub(super) fn with<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
+        look(&mut self.book.borrow_mut())
+    }
+
+    /// A check of which only the first one that fails is kept.
+    pub(super) fn check(&self, check: impl FnOnce(&mut Book) -> Verdict) {
+        self.with(|book| {
+            let verdict = check(book);
+            book.note(verdict);
+        });
+    }
+
+    /// Begins a callback, which ends when the answer is dropped.
+    pub(super) fn enter(&self, kind: Kind) -> Inside {
+        let nested = self.inside.replace(true);
+        self.with(|book| {
+            book.callbacks += 1;
+            if nested {
+                book.note(Err(format!("I5: {kind:?} inside a callback")));
+            }
+        });
+        Inside(Rc::clone(&self.inside))
+    }
+
+    /// What is to be done in an event of this kind that has just come.
+    pub(super) fn reactions(&self, kind: Kind) -> Vec<Deed> {
+        self.with(|book| {
+            let count = &mut book.counts[kind as usize];
+            let nth = *count;
+            *count = count.saturating_add(1);
+            if book.calm {
+                return Vec::new();
+            }
+            let due = |it: &&(Kind, u16, u16, Deed)| {
+                let (its, first, times, _) = **it;
+                its == kind && (first..first.saturating_add(times)).contains(&nth)
+            };
+            book.reactions.iter().filter(due).map(|it| it.3).collect()
+        })
+    }
+}
+
+/// A callback is on the stack.
+pub(super) struct Inside(Rc<Cell<bool>>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+impl Book {
+    pub(super) fn note(&mut self, verdict: Verdict) {
+        if let (Err(what), None) = (verdict, &self.broken) {
+            self.broken = Some(what);
+        }
+    }
+
+    /// A new connection's two flows: the client's.
+    pub(super) fn client_flow(&mut self) -> Flow {
+        self.connections += 1;
+        Flow {
+            seed: self.seed,
+            connection: self.connections,
+            from_client: true,
+        }
+    }
+
+    /// An end is about to be told these bytes, which begin at `from`: are they its peer's?
+    pub(super) fn check_bytes(&self, end: usize, from: u64, bytes: &[u8]) -> Verdict {
+        let Some(peer) = self.ends[end].peer.map(|peer| &self.ends[peer]) else {
+            return Err(format!("I6: {} bytes from nobody", bytes.len()));
+        };
+        let to = from + bytes.len() as u64;
+        must!(to <= peer.accepted, "I6: heard {to} of {}", peer.accepted);
+        let right = peer.flow.map(|flow| flow.bytes(from, bytes.len()));
+        if right.as_deref() == Some(bytes) {
+            return Ok(());
+        }
+        let origin = self.ends.iter().enumerate().find_map(|(number, end)| {
+            let at = end.flow?.find(bytes, end.accepted)?;
+            Some(format!("byte {at} of what {number} wrote"))
+        });
+        let origin = origin.unwrap_or_else(|| "nobody's".to_owned());
+        Err(format!("I6: at byte {from} stands what is {origin}"))
+    }
+
+    /// The so-manieth of those on a host, wrapped round.
+    pub(super) fn nth<T>(of: &[T], on: impl Fn(&T) -> bool, nth: u8) -> Option<usize> {
+        let here: Vec<usize> = (0..of.len()).filter(|at| on(&of[*at])).collect();
+        let count = here.len().max(1);
+        here.get(usize::from(nth) % count).copied()
+    }
+
+    /// A timer has come up: is it its turn?
+    pub(super) fn timer_fired(&mut self, timer: usize, net: &Net) -> Verdict {
+        let TimerBook {
+            host, due, is_set, ..
+        } = self.timers[timer];
+        let now = super::model::tick(net);
+        must!(is_set, "I24: a timer that was cleared or has run");
+        must!(now >= due.0, "I23: at tick {now}, due at {}", due.0);
+        let earlier = |it: &&TimerBook| it.host == host && it.is_set && it.due < due;
+        if let Some(it) = self.timers.iter().find(earlier) {
+            return Err(format!("I25: {due:?} before {:?}", it.due));
+        }
+        Ok(())
+    }
+}

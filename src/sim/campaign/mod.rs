@@ -1,0 +1,115 @@
+//! Campaigns: many seeds, in each of which a random program does everything at once that a handler
+//! may do, while oracles watch.
+//!
+//! This is how the library tests itself. A seed makes a world with all its faults, and a list of
+//! operations drawn as a whole before anything runs: listen, connect, write, end, destroy, pause,
+//! timers, panics, from outside and from inside of every kind of event. After every step the
+//! library is held against a reference model; in the end everything is healed, and what was asked
+//! for has to have happened. [`check`] plays one seed. A seed that fails is made small by
+//! [`Failure::shrunk`].
+//!
+//! ```
+//! for seed in 0..5 {
+//!     if let Err(failure) = netloop::sim::campaign::check(seed) {
+//!         panic!("{}", failure.shrunk());
+//!     }
+//! }
+//! ```
+
+mod actor;
+mod book;
+mod draw;
+mod model;
+mod op;
+mod payload;
+mod play;
+
+#[cfg(test)]
+mod regressions;
+
+use std::fmt;
+
+use op::Op;
+
+/// How often a shorter list is tried, at most.
+const MOST_TRIES: usize = 3_000;
+/// Of so many seeds one is played twice, to see whether it does the same again.
+const TWICE: u64 = 100;
+
+/// Plays the operations of a seed; answers how many steps its world took.
+///
+/// # Errors
+///
+/// What was broken, with the operations that led to it.
+pub fn check(seed: u64) -> Result<u64, Failure> {
+    let ops = play::draw(seed);
+    let played = match play::play(seed, &ops) {
+        Ok(played) => played,
+        Err(what) => return Err(Failure { seed, what, ops }),
+    };
+    if seed.is_multiple_of(TWICE) && play::play(seed, &ops) != Ok(played) {
+        let what = "I29: the same seed did not do the same again".to_owned();
+        return Err(Failure { seed, what, ops });
+    }
+    Ok(played.steps)
+}
+
+/// A seed that breaks something, and the operations that do. It prints as both, the operations as
+/// they are written in Rust.
+#[derive(Clone)]
+pub struct Failure {
+    seed: u64,
+    what: String,
+    ops: Vec<Op>,
+}
+
+impl Failure {
+    /// The number that repeats it.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The same with as few operations as still break something: larger pieces are left out first,
+    /// then smaller ones, until none can be.
+    pub fn shrunk(mut self) -> Failure {
+        let mut tries = 0;
+        let mut piece = self.ops.len().div_ceil(2);
+        while piece > 0 {
+            let mut smaller = false;
+            let mut from = 0;
+            while from < self.ops.len() && tries < MOST_TRIES {
+                tries += 1;
+                let mut fewer = self.ops.clone();
+                fewer.drain(from..(from + piece).min(fewer.len()));
+                match play::play(self.seed, &fewer) {
+                    Err(what) => {
+                        self.ops = fewer;
+                        self.what = what;
+                        smaller = true;
+                    }
+                    Ok(_) => from += piece,
+                }
+            }
+            if !smaller || piece > 1 {
+                piece /= 2;
+            }
+        }
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}: {}", self.seed, self.what)?;
+        for op in &self.ops {
+            writeln!(f, "    {op:?},")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

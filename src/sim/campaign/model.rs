@@ -1,0 +1,431 @@
+//! The reference: what one socket may be told, given what was asked of it and what its peer did.
+//!
+//! Two byte counters, the grammar of events, and what is owed. It predicts no error of the
+//! network's; it knows what may never happen, and what has to have happened when all is quiet. The
+//! numbers I1 to I31 in its messages are those of the invariants in the library's fault list.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::op::Terms;
+use super::payload::Flow;
+use crate::{Event, Net, Socket, SocketId};
+
+/// What was asked of one socket, and what it was told.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) host: usize,
+    pub(super) id: SocketId,
+    /// The other end, once both are known.
+    pub(super) peer: Option<usize>,
+    /// What we write; `None` for an accepted socket whose client was gone before it was known.
+    pub(super) flow: Option<Flow>,
+    half_open: bool,
+    cap: usize,
+
+    /// Bytes that writes have accepted.
+    pub(super) accepted: u64,
+    /// Of those, how many completions have said that the kernel has them.
+    settled: u64,
+    /// Bytes told, less those given back.
+    pub(super) heard: u64,
+    /// Given back, and not told again yet.
+    held: u64,
+
+    attempted: bool,
+    pub(super) connected: bool,
+    ready: bool,
+    pub(super) end_told: bool,
+    /// `end` is being told: our side is ended when it returns.
+    in_end: bool,
+    /// Our side was ended by a call of ours.
+    pub(super) ended: bool,
+    pub(super) finished: bool,
+    pub(super) errors: u32,
+    pub(super) closed: bool,
+    /// An accepted socket that has none is told nothing, `close` included.
+    pub(super) has_handler: bool,
+    /// Destroyed, as far as was seen; with whether an error is due.
+    doomed: Option<bool>,
+    reset_planned: bool,
+    pub(super) paused: bool,
+    pub(super) needs_drain: bool,
+    /// Completions to come: each with the bytes that were accepted before it was due.
+    completions: VecDeque<(usize, u64)>,
+
+    idle: Duration,
+    /// Since when the socket may have been idle, at the earliest.
+    active: Duration,
+    /// What had moved when the last timeout was told.
+    timed_out: Option<(u64, u64)>,
+}
+
+/// What a socket says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    pub(super) now: Duration,
+    pub(super) destroyed: bool,
+    pub(super) errored: bool,
+    pub(super) writable: bool,
+    pub(super) paused: bool,
+    pub(super) queued: usize,
+    pub(super) mark: usize,
+    pub(super) read: u64,
+    pub(super) written: u64,
+    pub(super) connecting: bool,
+}
+
+impl Seen {
+    pub(super) fn of(socket: &mut Socket<'_>) -> Seen {
+        Seen {
+            now: socket.net().now(),
+            destroyed: socket.destroyed(),
+            errored: socket.errored().is_some(),
+            writable: socket.writable(),
+            paused: socket.is_paused(),
+            queued: socket.buffer_size(),
+            mark: socket.writable_high_water_mark(),
+            read: socket.bytes_read(),
+            written: socket.bytes_written(),
+            connecting: socket.connecting(),
+        }
+    }
+}
+
+/// What is broken, in words.
+pub(super) type Verdict = Result<(), String>;
+
+macro_rules! must {
+    ($holds:expr, $($what:tt)+) => {
+        if !$holds {
+            return Err(format!($($what)+));
+        }
+    };
+}
+pub(super) use must;
+
+impl End {
+    pub(super) fn new(host: usize, id: SocketId, accepted: bool, terms: &Terms) -> End {
+        End {
+            host,
+            id,
+            peer: None,
+            flow: None,
+            half_open: terms.half_open,
+            cap: terms.cap.unwrap_or(16 * 1024 * 1024),
+            accepted: 0,
+            settled: 0,
+            heard: 0,
+            held: 0,
+            attempted: accepted,
+            connected: accepted,
+            ready: accepted,
+            end_told: false,
+            in_end: false,
+            ended: false,
+            finished: false,
+            errors: 0,
+            closed: false,
+            has_handler: !accepted,
+            doomed: None,
+            reset_planned: false,
+            paused: accepted && terms.paused,
+            needs_drain: false,
+            completions: VecDeque::new(),
+            idle: Duration::ZERO,
+            active: Duration::ZERO,
+            timed_out: None,
+        }
+    }
+
+    /// Not destroyed, as far as was seen.
+    pub(super) fn is_alive(&self) -> bool {
+        self.doomed.is_none() && !self.closed
+    }
+
+    /// Notices that the socket was destroyed.
+    pub(super) fn notice(&mut self, destroyed: bool, errored: bool) {
+        if destroyed && self.doomed.is_none() {
+            self.doomed = Some(errored);
+        }
+    }
+
+    /// Its acceptor panicked: without a handler it will never be heard of again.
+    pub(super) fn give_up(&mut self) {
+        self.notice(true, false);
+        self.closed = !self.has_handler;
+    }
+
+    /// It has a handler, and be it to hear its close.
+    pub(super) fn handler_set(&mut self) {
+        self.closed &= self.has_handler;
+        self.has_handler = true;
+    }
+
+    /// Checks an event that is about to be handled.
+    pub(super) fn before(&mut self, event: &Event<'_>, seen: &Seen) -> Verdict {
+        must!(!self.closed, "I1, I2: {event:?} after close");
+        self.notice(seen.destroyed, seen.errored);
+        let quiet = matches!(event, Event::Error(_) | Event::Close { .. });
+        must!(quiet || !seen.destroyed, "I2: {event:?} after destruction");
+        let listens = matches!(event, Event::Data(_) | Event::End);
+        must!(!listens || !self.paused, "I12: {event:?} while paused");
+        must!(!listens || self.ready, "I3: {event:?} before ready");
+        must!(!listens || !self.end_told, "I3: {event:?} after end");
+        match *event {
+            Event::ConnectionAttempt(_) => {
+                must!(!self.attempted, "I3: a second attempt");
+                self.attempted = true;
+            }
+            Event::Connect => {
+                must!(
+                    self.attempted && !self.connected,
+                    "I3: connect out of place"
+                );
+                self.connected = true;
+                self.active = seen.now;
+                self.timed_out = None;
+            }
+            Event::Ready => {
+                must!(self.connected && !self.ready, "I3: ready out of place");
+                self.ready = true;
+            }
+            Event::Data(bytes) => self.data(bytes.len(), seen)?,
+            Event::End => {
+                must!(self.held == 0, "I6: end before what was given back");
+                self.end_told = true;
+                self.in_end = true;
+                self.active = seen.now;
+                self.timed_out = None;
+            }
+            Event::Drain => {
+                must!(self.needs_drain, "I10: drain that nobody waits for");
+                must!(!self.write_ended(), "I10: drain after end");
+                must!(seen.queued == 0, "I10: drain with {} queued", seen.queued);
+                self.needs_drain = false;
+            }
+            Event::Finish => {
+                must!(!self.finished, "I3: finish twice");
+                must!(self.write_ended(), "I3: finish without an end");
+                must!(seen.queued == 0, "I7: finish with {} queued", seen.queued);
+                self.finished = true;
+            }
+            Event::Timeout => self.timeout(seen)?,
+            Event::Error(_) => {
+                must!(self.errors == 0, "I3: error twice");
+                must!(seen.destroyed, "I3: error on a socket that lives on");
+                must!(self.doomed == Some(true), "I2: error after destroy()");
+                self.errors += 1;
+            }
+            Event::Close { had_error } => {
+                must!(seen.destroyed, "I3: close of a socket that lives on");
+                must!(had_error == (self.errors > 0), "I3: close({had_error})");
+                must!(
+                    self.doomed != Some(true) || had_error,
+                    "I3: an error kept back"
+                );
+                must!(seen.queued == 0, "I9: {} queued at close", seen.queued);
+                let unsettled = self.completions.len();
+                must!(
+                    !self.connected || unsettled == 0,
+                    "I8: {unsettled} unsettled at close"
+                );
+                self.closed = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// The event was handled.
+    pub(super) fn after(&mut self) {
+        self.in_end = false;
+    }
+
+    fn data(&mut self, length: usize, seen: &Seen) -> Verdict {
+        must!(length > 0, "I3: data without bytes");
+        let length = length as u64;
+        if self.held > 0 {
+            must!(
+                length == self.held,
+                "I6: {length} told, {} given back",
+                self.held
+            );
+            self.held = 0;
+        } else {
+            self.active = seen.now; // what is told once more has not moved again
+        }
+        self.heard += length;
+        must!(
+            seen.read == self.heard,
+            "I9: read {} of {}",
+            seen.read,
+            self.heard
+        );
+        Ok(())
+    }
+
+    fn timeout(&mut self, seen: &Seen) -> Verdict {
+        let silent = seen.now.saturating_sub(self.active);
+        must!(
+            self.idle > Duration::ZERO,
+            "I24: a timeout that was turned off"
+        );
+        must!(
+            silent >= self.idle,
+            "I23: timeout {:?} after {silent:?}",
+            self.idle
+        );
+        let moved = (seen.read, seen.written - seen.queued as u64);
+        must!(
+            self.timed_out != Some(moved),
+            "I24: a second timeout in one silence"
+        );
+        self.timed_out = Some(moved);
+        Ok(())
+    }
+
+    /// Our side is ended, by us or because the peer's is.
+    pub(super) fn write_ended(&self) -> bool {
+        self.ended || self.end_told && !self.half_open && !self.in_end
+    }
+
+    // What is asked of the socket. Each is told what the socket said before and after.
+
+    pub(super) fn wrote(
+        &mut self,
+        length: u64,
+        answer: bool,
+        before: &Seen,
+        after: &Seen,
+    ) -> Verdict {
+        let writable = self.is_alive() && !self.write_ended();
+        let known = self.reset_planned || before.destroyed != self.doomed.is_some();
+        must!(
+            known || before.writable == writable,
+            "R46: writable {}",
+            before.writable
+        );
+        let refused = !before.writable || before.queued > self.cap;
+        if !refused {
+            self.accepted += length;
+            if after.destroyed {
+                must!(!answer, "I10: true from a write that failed");
+            } else {
+                let full = after.queued > 0 && after.queued >= after.mark;
+                must!(
+                    answer != full,
+                    "I10: {answer} with {} of {}",
+                    after.queued,
+                    after.mark
+                );
+                self.needs_drain |= full;
+            }
+        } else {
+            must!(!answer, "I10: true from a write that was refused");
+            must!(after.destroyed, "R46: refused without consequence");
+        }
+        must!(
+            after.written == self.accepted,
+            "I9: wrote {}",
+            after.written
+        );
+        self.notice(after.destroyed, after.errored);
+        Ok(())
+    }
+
+    /// A completion for all that was accepted so far.
+    pub(super) fn awaits(&mut self, completion: usize) {
+        self.completions.push_back((completion, self.accepted));
+    }
+
+    pub(super) fn completed(&mut self, completion: usize, ok: bool) -> Verdict {
+        must!(
+            !ok || !self.closed || !self.has_handler,
+            "I8: written after close"
+        );
+        match self.completions.pop_front() {
+            Some((first, at)) if first == completion => {
+                if ok {
+                    self.settled = at;
+                }
+                Ok(())
+            }
+            other => Err(format!("I8: completion {completion} before {other:?}")),
+        }
+    }
+
+    pub(super) fn end_called(&mut self) {
+        self.ended |= self.is_alive();
+    }
+
+    pub(super) fn reset_called(&mut self, before: &Seen) {
+        self.reset_planned |= before.connecting;
+    }
+
+    pub(super) fn pause_called(&mut self, paused: bool) {
+        if self.is_alive() {
+            self.paused = paused;
+        }
+    }
+
+    pub(super) fn timeout_set(&mut self, idle: Duration, seen: &Seen) {
+        self.idle = idle;
+        self.active = seen.now;
+        self.timed_out = None;
+    }
+
+    /// How many of `bytes` can be given back; they count as not heard from now on.
+    pub(super) fn give_back(&mut self, bytes: u64) -> u64 {
+        let reads = self.connected && !self.end_told && self.is_alive() && !self.reset_planned;
+        let bytes = bytes.min(self.heard);
+        if reads {
+            self.heard -= bytes;
+            self.held += bytes;
+        }
+        bytes
+    }
+
+    /// What stands between a live socket and its rest, once nothing breaks any more.
+    pub(super) fn at_rest(&self, seen: &Seen) -> Verdict {
+        must!(!seen.connecting, "I14: still connecting");
+        must!(seen.queued == 0, "I14: {} still queued", seen.queued);
+        must!(
+            self.completions.is_empty(),
+            "I8: completions are still to come"
+        );
+        must!(self.held == 0, "I14: {} given back and not told", self.held);
+        must!(
+            !self.needs_drain || self.write_ended(),
+            "I10: drain never came"
+        );
+        must!(
+            !self.write_ended() || self.finished,
+            "I14: finish never came"
+        );
+        must!(seen.paused == self.paused, "I12: paused is {}", seen.paused);
+        Ok(())
+    }
+
+    /// Checks the end of what `self` hears against the one who wrote it.
+    pub(super) fn heard_all_of(&self, writer: &End) -> Verdict {
+        let (heard, accepted) = (self.heard, writer.accepted);
+        if writer.is_alive() || writer.finished {
+            must!(heard == accepted, "I7: end after {heard} of {accepted}");
+        }
+        must!(
+            heard >= writer.settled,
+            "I8: end after {heard} of {}",
+            writer.settled
+        );
+        Ok(())
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.completions.len()
+    }
+}
+
+/// The time of a host, as its timers count it.
+pub(super) fn tick(net: &Net) -> u64 {
+    (net.now().as_nanos() / 1_000_000) as u64
+}

@@ -1,0 +1,141 @@
+//! What a campaign does to a world, as plain values.
+//!
+//! A list of operations is drawn as a whole before anything runs, so that shrinking it is deleting
+//! from it. `Debug` prints an operation as it is written in Rust: a list that fails is pasted into a
+//! test as it stands.
+
+/// One operation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Op {
+    /// On this host, outside of any turn.
+    Do(u8, Deed),
+    /// In the so-manieth event of this kind, counted from 0 over the whole world, and in as many
+    /// after it that it is done this often.
+    On(Kind, u16, u16, Deed),
+    /// So many steps of the world.
+    Steps(u16),
+    /// So many milliseconds.
+    Advance(u64),
+    /// Nothing gets from one host to the other.
+    Partition(u8, u8),
+    /// And again it does.
+    Heal(u8, u8),
+    /// This host may have so many descriptors open.
+    Descriptors(u8, Option<u8>),
+}
+
+/// What is done on one host, by a handler or from outside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Deed {
+    Listen(Terms),
+    /// To a port of a host.
+    Connect(u8, Terms),
+    /// Closes a server: the so-manieth that the host has had.
+    CloseServer(u8),
+    MaxConnections(u8, Option<u8>),
+    To(Who, Act),
+    /// After so many milliseconds, once.
+    Later(u64, Who, Act),
+    /// Before the next sleep.
+    Soon(Who, Act),
+    /// Every so many milliseconds, so many times.
+    Every(u64, u8),
+    /// Clears a timer: the so-manieth that the host has had.
+    Clear(u8),
+    Unref(u8),
+    Stop,
+    /// Outside of a handler it does nothing.
+    Panic,
+}
+
+/// What a server or a connect asks for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Terms {
+    pub(super) port: u16,
+    pub(super) half_open: bool,
+    pub(super) paused: bool,
+    pub(super) mark: usize,
+    pub(super) cap: Option<usize>,
+    /// Of a server: keeps a spare descriptor.
+    pub(super) shed: bool,
+}
+
+/// Which socket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Who {
+    /// The one whose event it is; outside of an event the newest one.
+    Me,
+    /// The so-manieth that the host has had.
+    Nth(u8),
+}
+
+/// What is done to a socket.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Act {
+    Write(u32),
+    WriteBytes(u32),
+    WriteThen(u32),
+    End,
+    EndWith(u32),
+    Destroy,
+    DestroySoon,
+    DestroyWith,
+    Reset,
+    Pause,
+    Resume,
+    Cork,
+    Uncork,
+    /// In milliseconds.
+    Timeout(u64),
+    /// Gives back so many of the bytes heard last.
+    Unread(u16),
+    SetHandler,
+    Unref,
+    Ref,
+    NoDelay(bool),
+    KeepAlive(bool),
+}
+
+/// What a reaction waits for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Attempt,
+    Connect,
+    Ready,
+    Data,
+    End,
+    Drain,
+    Finish,
+    Timeout,
+    Error,
+    Close,
+    Written,
+    Timer,
+    Connection,
+    Listening,
+    Dropped,
+    ServerError,
+    ServerClose,
+}
+
+impl Kind {
+    pub(super) const ALL: [Kind; 17] = [
+        Kind::Attempt,
+        Kind::Connect,
+        Kind::Ready,
+        Kind::Data,
+        Kind::End,
+        Kind::Drain,
+        Kind::Finish,
+        Kind::Timeout,
+        Kind::Error,
+        Kind::Close,
+        Kind::Written,
+        Kind::Timer,
+        Kind::Connection,
+        Kind::Listening,
+        Kind::Dropped,
+        Kind::ServerError,
+        Kind::ServerClose,
+    ];
+}
