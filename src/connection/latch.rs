@@ -104,8 +104,8 @@ impl Latch {
 
     /// The interest to have after an event came, a write was blocked, or the pause mask changed.
     ///
-    /// A paused socket that waits for room is asked about room only; one that does not is parked, so
-    /// that neither data nor a FIN wakes the loop (P2, P3).
+    /// A paused socket that waits for room is asked about room only; one that does not is parked,
+    /// so that neither data nor a FIN wakes the loop (P2, P3).
     pub(crate) fn wanted_interest(&self) -> Interest {
         match (self.paused, !self.is_writable()) {
             (true, true) => Interest::ParkedWrite,

@@ -79,8 +79,8 @@ pub trait Handler {
     /// Our side is ended: every byte is with the kernel and the FIN behind it.
     fn on_finish(&mut self, socket: &mut Socket<'_>) {}
 
-    /// Nothing has come or gone for as long as [`Socket::set_timeout`] says. The socket stays open: to
-    /// close it is the handler's decision.
+    /// Nothing has come or gone for as long as [`Socket::set_timeout`] says. The socket stays open:
+    /// to close it is the handler's decision.
     fn on_timeout(&mut self, socket: &mut Socket<'_>) {}
 
     /// The connection failed. It is destroyed already; `close` follows. Ignoring it is safe.

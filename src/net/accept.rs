@@ -15,9 +15,9 @@ use std::net::SocketAddr;
 /// How long a server that found no descriptor waits before it tries by itself.
 const RETRY_NANOS: u64 = 100_000_000;
 
-/// Lost connections in a row after which a server waits before it goes on: more than a backlog holds
-/// (Linux caps it at 4,096 unless told otherwise), so none of them was taken from one, and to go on
-/// at once would be to spin.
+/// Lost connections in a row after which a server waits before it goes on: more than a backlog
+/// holds (Linux caps it at 4,096 unless told otherwise), so none of them was taken from one, and to
+/// go on at once would be to spin.
 const LOST_IN_A_ROW: u32 = 8192;
 
 /// What an accept brought.

@@ -75,8 +75,9 @@ impl Net {
         taken
     }
 
-    /// Hands queued bytes to the kernel before a call that destroys the socket, as many as it takes. How it goes is
-    /// told to nobody but the completions: only what that call brings about may follow it (R55).
+    /// Hands queued bytes to the kernel before a call that destroys the socket, as many as it
+    /// takes. How it goes is told to nobody but the completions: only what that call brings about
+    /// may follow it (R55).
     pub(super) fn send_last(&mut self, key: Key) {
         if let Some(entry) = self.sockets.get_mut(key) {
             let queued = entry.queue.len();

@@ -1,7 +1,8 @@
 //! What the loop keeps for one socket: two cache lines that a message touches, the rest apart.
 //!
-//! Layout lives here, and the questions that take several fields. What the fields mean together is decided in `connection`, and what is
-//! done about it in the files of this room that are named after the deed.
+//! Layout lives here, and the questions that take several fields. What the fields mean together is
+//! decided in `connection`, and what is done about it in the files of this room that are named
+//! after the deed.
 
 use super::flags::Flags;
 use super::ids::Key;

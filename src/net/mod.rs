@@ -4,9 +4,9 @@
 //! state and leave notes; none of them calls a handler, an acceptor or a closure of the user's.
 //! Only `reactor` does that.
 //!
-//! Each file is named after a deed: `listen`, `accept`, `connect`, `fill` (from the kernel), `write`
-//! and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`. `socket` and `server` are the views that
-//! users hold; `entry` and `server_entry` are what stands in the slabs.
+//! Each file is named after a deed: `listen`, `accept`, `connect`, `fill` (from the kernel),
+//! `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`. `socket` and `server`
+//! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
 mod connect;
@@ -150,8 +150,8 @@ impl Net {
         Some(Server::new(self, id.key))
     }
 
-    /// The time since the reactor was made, as of the last look at the clock: after each poll, before
-    /// timers run, when a timer or an idle timeout is set, and at
+    /// The time since the reactor was made, as of the last look at the clock: after each poll,
+    /// before timers run, when a timer or an idle timeout is set, and at
     /// [`Reactor::net`](crate::Reactor::net). It never goes back and is at most a turn old.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.now)

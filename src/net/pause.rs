@@ -1,8 +1,8 @@
 //! Pausing: what a socket tells nobody, and how little the kernel is then asked for.
 //!
-//! A paused socket's bytes wait in the kernel, and its readiness in its latch. Pause and resume within a
-//! turn change a bit and nothing else; only when an event reaches a socket that is paused is its
-//! interest parked, and `resume` then gets everything that waits reported again (P2, P5).
+//! A paused socket's bytes wait in the kernel, and its readiness in its latch. Pause and resume
+//! within a turn change a bit and nothing else; only when an event reaches a socket that is paused
+//! is its interest parked, and `resume` then gets everything that waits reported again (P2, P5).
 
 use super::Net;
 use super::ids::{Key, Target};

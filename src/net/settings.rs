@@ -1,7 +1,8 @@
 //! Settings of a socket that the kernel keeps: no-delay and keep-alive.
 //!
-//! Before a connect has begun there is no descriptor to set them on: they are remembered, and applied
-//! once with it (R14). A setting that the kernel refuses is no reason to lose a connection (A14).
+//! Before a connect has begun there is no descriptor to set them on: they are remembered, and
+//! applied once with it (R14). A setting that the kernel refuses is no reason to lose a connection
+//! (A14).
 
 use super::Net;
 use super::entry::SocketEntry;

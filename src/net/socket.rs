@@ -1,8 +1,8 @@
 //! The view of one socket that a handler works with.
 //!
 //! An id and a borrow of `Net`: every method looks its socket up and changes state. What takes more
-//! than a line stands in the files of this room that are named after the deed; what a socket says of
-//! itself, in `answers`.
+//! than a line stands in the files of this room that are named after the deed; what a socket says
+//! of itself, in `answers`.
 
 mod answers;
 
@@ -194,9 +194,9 @@ impl Socket<'_> {
 /// Reading.
 impl Socket<'_> {
     /// Stops reading: nothing more is told of what the peer does, neither data nor its end nor its
-    /// reset, and nothing is lost. The kernel's buffers fill up, and then the peer has to wait. What
-    /// was written goes on leaving; if that fails, the error is told and ends the socket all the
-    /// same.
+    /// reset, and nothing is lost. The kernel's buffers fill up, and then the peer has to wait.
+    /// What was written goes on leaving; if that fails, the error is told and ends the socket all
+    /// the same.
     ///
     /// Node: [`socket.pause`](https://nodejs.org/api/net.html#socketpause). Node reads on until its
     /// buffer is full, and tells `end` and resets to some paused sockets; here one rule holds.
@@ -280,9 +280,10 @@ impl Socket<'_> {
 impl Socket<'_> {
     /// Tells `timeout` after `idle` without a byte read or written; the socket stays open.
     ///
-    /// Counted from the turn in which the last byte moved or the peer's end came, never early, late by at most a
-    /// millisecond and a turn, and told once until a byte moves again. `Duration::ZERO` turns it
-    /// off; more than 2^31 - 1 ms is cut to that. On a destroyed socket it does nothing.
+    /// Counted from the turn in which the last byte moved or the peer's end came, never early, late
+    /// by at most a millisecond and a turn, and told once until a byte moves again.
+    /// `Duration::ZERO` turns it off; more than 2^31 - 1 ms is cut to that. On a destroyed socket
+    /// it does nothing.
     ///
     /// Node: [`socket.setTimeout`](https://nodejs.org/api/net.html#socketsettimeouttimeout-callback).
     #[doc(alias = "setTimeout")]

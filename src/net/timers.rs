@@ -69,8 +69,8 @@ impl Timers {
         self.slots.len()
     }
 
-    /// Checks that every timer has its own entry of the wheel and no entry is left over; answers how
-    /// many keep the loop going.
+    /// Checks that every timer has its own entry of the wheel and no entry is left over; answers
+    /// how many keep the loop going.
     #[cfg(feature = "sim")]
     pub(crate) fn assert_sound(&self) -> usize {
         let mut alive = 0;
@@ -188,8 +188,8 @@ impl Net {
         }
     }
 
-    /// The first tick at which `delay` has passed, or the least that counts; the clock is read anew, since the turn may have
-    /// been running for a while.
+    /// The first tick at which `delay` has passed, or the least that counts; the clock is read
+    /// anew, since the turn may have been running for a while.
     fn deadline(&mut self, delay: Duration) -> u64 {
         self.read_clock();
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);

@@ -52,8 +52,8 @@ pub struct ListenOptions {
 /// Where to bind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bind {
-    /// Port on `::`, IPv4 included unless the options say otherwise, or on `0.0.0.0` where there is no
-    /// IPv6.
+    /// Port on `::`, IPv4 included unless the options say otherwise, or on `0.0.0.0` where there is
+    /// no IPv6.
     AnyHost(u16),
     At(SocketAddr),
 }

@@ -1,7 +1,8 @@
 //! User code at work, and what becomes of it when it returns or panics.
 //!
-//! Each guard takes something out of its place for the length of one call and puts it back when it is
-//! dropped, which a panic does too. So a panic costs the socket that it was about, and nothing else.
+//! Each guard takes something out of its place for the length of one call and puts it back when it
+//! is dropped, which a panic does too. So a panic costs the socket that it was about, and nothing
+//! else.
 
 use crate::handler::{BoxedAcceptor, Handler};
 use crate::net::{Every, Key, Net};

@@ -35,10 +35,10 @@ impl Reactor {
 
     /// Tells sockets that have been idle for their whole timeout.
     ///
-    /// After a full batch more events may wait behind it, for sockets that only look idle: a process
-    /// that was stopped for a while must not cut its live clients off (F6). So idle timeouts wait
-    /// for the next poll then, but not for ever. And they are measured by the time of the last poll:
-    /// what came while handlers took their time has not been seen yet either.
+    /// After a full batch more events may wait behind it, for sockets that only look idle: a
+    /// process that was stopped for a while must not cut its live clients off (F6). So idle
+    /// timeouts wait for the next poll then, but not for ever. And they are measured by the time of
+    /// the last poll: what came while handlers took their time has not been seen yet either.
     pub(super) fn expire_idle(&mut self) {
         if self.batch_was_full && self.full_batches < self.net.limits.full_batches {
             self.full_batches += 1;

@@ -1,5 +1,5 @@
-//! What a `Stream` or a `Listener` holds: the real socket or, in tests and in the simulated world, a
-//! number that a `Kernel` gave out.
+//! What a `Stream` or a `Listener` holds: the real socket or, in tests and in the simulated world,
+//! a number that a `Kernel` gave out.
 //!
 //! A handle belongs to the `Sys` that made it and is given back to that one. Which of the two it
 //! holds is therefore never asked, only relied on.

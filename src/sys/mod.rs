@@ -6,8 +6,8 @@
 //! connection is not known here, and no type of the poller below leaves the room.
 //!
 //! The methods stand in three files: this one (the poll and the clock), `listener.rs` and
-//! `stream.rs`. `os/` is the real system. In tests and in the simulated world a `Kernel` stands in its
-//! place.
+//! `stream.rs`. `os/` is the real system. In tests and in the simulated world a `Kernel` stands in
+//! its place.
 
 mod calls;
 mod handle;

@@ -1,7 +1,7 @@
 //! Deadlines in order.
 //!
-//! Nothing in here reads a clock: `now` is an argument, and a tick is as long as the caller says. So
-//! every test runs faster than real time, and the far end of the clock is as near as tomorrow.
+//! Nothing in here reads a clock: `now` is an argument, and a tick is as long as the caller says.
+//! So every test runs faster than real time, and the far end of the clock is as near as tomorrow.
 //!
 //! In reading order: [`slot`] says where a deadline stands, [`entries`] keeps the memory, and
 //! [`wheel`] turns.

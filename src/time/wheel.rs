@@ -4,16 +4,17 @@
 //! nothing of how long a tick lasts.
 //!
 //! Arming puts an entry into the slot that [`Slot::of`] names, and nothing else happens until the
-//! present reaches that slot. Then, on level 0, the entry is due. Higher up the slot *cascades*: each
-//! of its entries is looked at again from the slot's first tick and sinks to a lower level. So an
-//! entry is moved at most once a level, and every other operation touches one slot.
+//! present reaches that slot. Then, on level 0, the entry is due. Higher up the slot *cascades*:
+//! each of its entries is looked at again from the slot's first tick and sinks to a lower level. So
+//! an entry is moved at most once a level, and every other operation touches one slot.
 //!
 //! After: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
 use super::entries::{Entries, EntryId, List};
 use super::slot::{LEVELS, SLOTS, Slot};
 
-/// Entries ordered by deadline, at the cost of a constant each; exact over the whole range of a u64.
+/// Entries ordered by deadline, at the cost of a constant each; exact over the whole range of a
+/// u64.
 ///
 /// Any jump of the clock costs what falls due and the cascades passed, never the ticks between.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ impl Wheel {
 
     /// Adds an entry that [`pop_due`](Wheel::pop_due) hands out, as `owner`, once at `deadline`. O(1).
     ///
-    /// A deadline that has passed becomes the wheel's present: it is due at once, behind what is due
-    /// already.
+    /// A deadline that has passed becomes the wheel's present: it is due at once, behind what is
+    /// due already.
     ///
     /// # Panics
     ///
@@ -62,7 +63,8 @@ impl Wheel {
         entry
     }
 
-    /// Gives `entry` another deadline, as if it were cancelled and armed anew under its old name. O(1).
+    /// Gives `entry` another deadline, as if it were cancelled and armed anew under its old name.
+    /// O(1).
     pub(crate) fn move_to(&mut self, entry: EntryId, deadline: u64) {
         if let Some(slot) = self.entries.slot(entry) {
             self.leave_slot(slot, entry);
@@ -82,9 +84,9 @@ impl Wheel {
 
     /// Takes out the next entry whose deadline is `now` or earlier, and tells its owner.
     ///
-    /// The earliest deadline comes first; of one deadline, the one that was armed first. Between two
-    /// calls the caller may arm, move and cancel as it likes: what becomes due thereby comes out too,
-    /// so a caller who arms at `now` without end has to bound its calls.
+    /// The earliest deadline comes first; of one deadline, the one that was armed first. Between
+    /// two calls the caller may arm, move and cancel as it likes: what becomes due thereby comes
+    /// out too, so a caller who arms at `now` without end has to bound its calls.
     ///
     /// After `None` the wheel's present is `now`; until then it is the deadline of the entry handed
     /// out last. A `now` before the present counts as the present.
@@ -106,8 +108,8 @@ impl Wheel {
             self.leave_slot(slot, entry);
             return Some(self.entries.remove(entry));
         }
-        // Every slot in use starts after `now`. So `now` has the same digits as the old present above
-        // each entry's level, and a lower one at it: the entries stand where they should.
+        // Every slot in use starts after `now`. So `now` has the same digits as the old present
+        // above each entry's level, and a lower one at it: the entries stand where they should.
         self.present = now;
         None
     }

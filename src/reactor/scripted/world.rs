@@ -1,8 +1,8 @@
 //! A loop on a script: what every test of this room begins with.
 //!
 //! It has one server, whose sockets get the handlers that the test expects peers with. A test that
-//! is through calls [`World::finish`], which closes what is left and checks that no descriptor, slot
-//! or timer stays behind.
+//! is through calls [`World::finish`], which closes what is left and checks that no descriptor,
+//! slot or timer stays behind.
 
 use super::log::{Log, Recorder, reacting};
 use crate::net::{Key, Limits};

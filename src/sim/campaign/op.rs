@@ -1,8 +1,8 @@
 //! What a campaign does to a world, as plain values.
 //!
 //! A list of operations is drawn as a whole before anything runs, so that shrinking it is deleting
-//! from it. `Debug` prints an operation as it is written in Rust: a list that fails is pasted into a
-//! test as it stands.
+//! from it. `Debug` prints an operation as it is written in Rust: a list that fails is pasted into
+//! a test as it stands.
 
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq)]

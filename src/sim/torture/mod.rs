@@ -1,5 +1,5 @@
-//! Torture: every call that can fail does, one at a time, and then a second one while the loop still
-//! cleans up after the first.
+//! Torture: every call that can fail does, one at a time, and then a second one while the loop
+//! still cleans up after the first.
 //!
 //! A scenario runs once in peace, and the calls that can fail are counted on either host. Then it
 //! runs again for each of them and each errno that this call may give (`errnos.rs`), with exactly

@@ -37,8 +37,8 @@ impl Poller {
     ) -> io::Result<()> {
         self.poll.poll(&mut self.events, timeout)?;
         for event in &self.events {
-            // Of an urgent byte alone the readiness is empty: it wakes a parked socket, and there is
-            // nothing in it for anybody. But it has taken a place in the batch.
+            // Of an urgent byte alone the readiness is empty: it wakes a parked socket, and there
+            // is nothing in it for anybody. But it has taken a place in the batch.
             each(event.token().0 as u64, readiness(event));
         }
         Ok(())
