@@ -9,6 +9,10 @@ use crate::sys::{Interest, Readiness};
 /// How late an edge may be reported.
 const LATE_NANOS: u64 = 20_000_000;
 
+/// A loop that is told so often of a stream's input and neither reads it nor asks to be told no
+/// more is woken by its peer for nothing, as often as that likes.
+const MOST_IGNORED: u32 = 16;
+
 impl Network {
     pub(in crate::sim) fn register(
         &mut self,
@@ -29,6 +33,7 @@ impl Network {
             owed: Owed::Nothing,
             serial,
             delayed: 0,
+            ignored: 0,
         });
         self.tell_what_is_true(host, descriptor);
         Ok(())
@@ -46,6 +51,7 @@ impl Network {
         };
         watch.token = token;
         watch.interest = interest;
+        watch.ignored = 0;
         self.tell_what_is_true(host, descriptor);
         Ok(())
     }
@@ -100,6 +106,14 @@ impl Network {
             return self.agenda.put(at, late);
         }
         self.owe(host, descriptor);
+    }
+
+    /// The loop reads: it does not ignore what it was told of.
+    pub(super) fn input_is_looked_at(&mut self, host: usize, descriptor: u32) {
+        let open = self.hosts[host].table.get_mut(descriptor);
+        if let Some(watch) = open.and_then(|it| it.watch.as_mut()) {
+            watch.ignored = 0;
+        }
     }
 
     pub(super) fn report_late(&mut self, host: usize, descriptor: u32, serial: u64) {
@@ -178,6 +192,8 @@ impl Network {
     fn hand_out(&mut self, host: usize, descriptor: u32) -> Option<(u64, Readiness)> {
         let now = self.conditions(host, descriptor);
         let split = self.dice.chance(self.faults.split_events);
+        let open = self.hosts[host].table.get(descriptor)?;
+        let is_listener = matches!(open.object, Object::Listener(_));
         let watch = self.watch(host, descriptor).as_mut()?;
         let ready = watch.due(now);
         let whole = watch.owed == Owed::Everything;
@@ -185,6 +201,16 @@ impl Network {
         watch.owed = Owed::Nothing;
         if ready.is_empty() {
             return None;
+        }
+        // Behind a FIN a stream is readable for ever, and every event says so.
+        let more = ready.contains(Readiness::READ) && !ready.contains(Readiness::READ_CLOSED);
+        if more && !is_listener {
+            watch.ignored += 1;
+            if watch.ignored > MOST_IGNORED {
+                self.fail(format_args!(
+                    "host {host} ignores the input of descriptor {descriptor} and asks for more"
+                ));
+            }
         }
         // Input and room are two wake-ups of the kernel's; that one poll finds both is chance.
         let both = Readiness::READ.with(Readiness::WRITE);

@@ -39,6 +39,8 @@ pub(super) struct Watch {
     pub(super) serial: u64,
     /// Edges that exist but are reported late.
     pub(super) delayed: u32,
+    /// Events in a row that told of input, with no read and no other interest after them.
+    pub(super) ignored: u32,
 }
 
 impl Watch {
