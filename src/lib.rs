@@ -65,6 +65,9 @@ compile_error!(
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+#[macro_use]
+mod planted;
+
 mod address;
 mod connection;
 mod error;

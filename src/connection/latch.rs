@@ -35,6 +35,9 @@ impl Latch {
 
     /// Adds what an event said.
     pub(crate) fn latch(&mut self, said: Readiness) {
+        if planted!(LatchOverwritten) {
+            self.ready = Readiness::empty();
+        }
         self.ready.insert(said);
     }
 
@@ -45,7 +48,7 @@ impl Latch {
 
     /// A read would find something and may be made.
     pub(crate) fn may_read(&self) -> bool {
-        !self.paused && self.is_readable()
+        (!self.paused || planted!(PauseIgnoredInReadLoop)) && self.is_readable()
     }
 
     /// The kernel takes bytes, as far as is known.
@@ -61,7 +64,8 @@ impl Latch {
     /// A read that did not fill its buffer: the kernel has nothing more, unless the end or an
     /// error was announced, which no further event will repeat (P6).
     pub(crate) fn short_read(&mut self) {
-        if !self.ready.contains(Readiness::READ_CLOSED) && !self.has_error() {
+        let announced = self.ready.contains(Readiness::READ_CLOSED) || self.has_error();
+        if !announced || planted!(ShortReadEndsLoop) {
             self.ready.remove(Readiness::READ);
         }
     }

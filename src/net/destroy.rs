@@ -32,7 +32,12 @@ impl Net {
         log::debug!("socket {key:?}: {from:?} -> {:?} on {input:?}", step.next);
         match step.act {
             Act::Nothing => {}
-            Act::Flush => self.mark_dirty(key),
+            Act::Flush => {
+                if planted!(FinishBeforeFlush) && step.next.wants_fin() {
+                    self.note(key, Note::Finish);
+                }
+                self.mark_dirty(key);
+            }
             Act::Retire => self.retire(key),
         }
         match step.tell {
@@ -72,6 +77,9 @@ impl Net {
             return;
         };
         if entry.lifecycle.is_destroyed() {
+            if planted!(DoubleClose) {
+                self.closing.push_back(Target::Socket(key));
+            }
             return;
         }
         log::debug!("socket {key:?}: {error}");
@@ -90,7 +98,7 @@ impl Net {
         }
         // If it was a completion, those behind it are still to run, and `close` waits for them.
         let written = |entry: &SocketEntry| entry.was_connected() && entry.has_written();
-        if self.sockets.get(key).is_some_and(written) {
+        if self.sockets.get(key).is_some_and(written) && !planted!(CompletionsLostInPanic) {
             self.note(key, Note::Written);
         }
         self.renote(key);
@@ -104,7 +112,9 @@ impl Net {
         let was_connected = entry.was_connected();
         entry.cut_completions();
         entry.queue.clear(&mut self.pool);
-        idle::forget(entry, &mut self.idle);
+        if !planted!(IdleEntryLeft) {
+            idle::forget(entry, &mut self.idle);
+        }
         let server = entry.server;
         if let Some(cold) = &mut entry.cold {
             cold.held = Vec::new();

@@ -47,6 +47,7 @@ impl Net {
         match sent {
             Sent::Done => {}
             Sent::Blocked => self.sync_interest(key),
+            Sent::BudgetUsed if planted!(NoRequeueAfterWrites) => {}
             Sent::BudgetUsed => self.mark_ready(key),
             Sent::Failed(error) => self.fail(key, Error::io("write", error)),
         }
@@ -94,7 +95,7 @@ impl Net {
         entry.recount(&mut self.alive);
         let need_drain = entry.flags.contains(Flags::NEED_DRAIN);
         let emptied = entry.queue.is_empty() && !entry.lifecycle.is_destroyed();
-        let fin = emptied && entry.lifecycle.wants_fin();
+        let fin = (emptied || planted!(FinBeforeLastChunk)) && entry.lifecycle.wants_fin();
         let written = entry.has_written();
         if emptied && need_drain {
             self.note(key, Note::Drain);
@@ -175,8 +176,13 @@ impl SocketEntry {
     /// Keeps what the kernel answered to a send of `asked` bytes; gives back how many it took.
     fn after_send(&mut self, asked: usize, outcome: io::Result<usize>) -> (usize, Sent) {
         match outcome {
-            Ok(taken) if taken >= asked => (asked, Sent::Done),
+            Ok(0) if planted!(ZeroLengthWrite) => {
+                self.latch.blocked_write();
+                (0, Sent::Blocked)
+            }
+            Ok(taken) if taken >= asked && !planted!(WaitAfterFullWrite) => (asked, Sent::Done),
             Ok(taken) => {
+                let taken = taken - usize::from(planted!(PartialWriteOffByOne));
                 // Only after a short write does the kernel tell of room (P19).
                 self.latch.blocked_write();
                 (taken, Sent::Blocked)
@@ -193,7 +199,8 @@ impl SocketEntry {
     pub(super) fn has_written(&self) -> bool {
         let Some(cold) = &self.cold else { return false };
         let first = cold.completions.front();
-        let with_kernel = |at| at <= self.flushed() && !self.lifecycle.is_connecting();
+        let flushed = |at| at <= self.flushed() || planted!(WrittenBeforeFlush);
+        let with_kernel = |at| flushed(at) && !self.lifecycle.is_connecting();
         first.is_some_and(|first| first.failed.is_some() || with_kernel(first.at))
     }
 }

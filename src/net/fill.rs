@@ -51,6 +51,9 @@ impl Net {
                 idle::touch(entry, key, self.tick, &mut self.idle);
                 if bytes < buffer.len() {
                     entry.latch.short_read();
+                    if planted!(EndBeforeLastData) && entry.latch.is_readable() {
+                        return Filled::End;
+                    }
                 }
                 match entry.take_waiting() {
                     None => Filled::Data(bytes),

@@ -134,11 +134,15 @@ impl Net {
 
     /// The socket that `id` names: the one being served too. `None` once its `close` was told.
     pub fn socket(&mut self, id: SocketId) -> Option<Socket<'_>> {
-        let entry = self.sockets.get(id.key)?;
+        let key = match planted!(StaleSocketId) {
+            true => self.sockets.key_at(id.key.index)?,
+            false => id.key,
+        };
+        let entry = self.sockets.get(key)?;
         if id.reactor != self.reactor || entry.is_closed() {
             return None;
         }
-        Some(Socket::new(self, id.key))
+        Some(Socket::new(self, key))
     }
 
     /// The server that `id` names. `None` once its `close` was told.

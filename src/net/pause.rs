@@ -29,7 +29,9 @@ impl Net {
         }
         entry.latch.set_paused(false);
         let waits = entry.may_read() || entry.has_held() || entry.latch.has_error();
-        self.sync_interest(key);
+        if !planted!(NoRearmOnResume) {
+            self.sync_interest(key);
+        }
         if waits {
             self.mark_ready(key);
         }

@@ -154,6 +154,11 @@ impl Net {
     #[doc(alias = "clearInterval")]
     pub fn clear_timer(&mut self, id: TimerId) {
         if id.reactor == self.reactor {
+            if planted!(StaleTimerId)
+                && let Some(newcomer) = self.timers.slots.key_at(id.key.index)
+            {
+                self.clear(newcomer);
+            }
             self.clear(id.key);
         }
     }
@@ -252,7 +257,9 @@ impl Net {
         let Some(timer) = self.timers.slots.remove(key) else {
             return;
         };
-        if let Some(armed) = timer.armed {
+        if let Some(armed) = timer.armed
+            && !planted!(ClearedTimerLeft)
+        {
             self.timers.wheel.cancel(armed);
         }
         if !timer.unref {

@@ -41,8 +41,11 @@ impl Net {
         // A large piece goes past an empty queue; so does any of a broadcast once there is no queue
         // to lend, which then allocates nothing. The socket being served gathers in any case.
         let lends = self.serving == Some(key) || self.pool.can_lend();
-        let straight = bytes >= self.limits.direct_write_bytes || !lends;
-        let taken = if straight && bytes > 0 && entry.queue.is_empty() && entry.may_send() {
+        let straight = match bytes {
+            0 => planted!(ZeroLengthWrite),
+            _ => bytes >= self.limits.direct_write_bytes || !lends,
+        };
+        let taken = if straight && entry.queue.is_empty() && entry.may_send() {
             self.send_direct(key, piece.as_slice())
         } else {
             0
@@ -131,7 +134,7 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if entry.flags.raise(Flags::DIRTY) && !serving {
+        if entry.flags.raise(Flags::DIRTY) && !serving && !planted!(DirtyForgotten) {
             self.dirty.push_back(key);
         }
     }

@@ -53,6 +53,7 @@ impl Drop for SocketCall<'_> {
         if let Some(handler) = self.handler.take()
             && let Some(entry) = self.net.sockets.get_mut(self.key)
             && entry.handler.is_none()
+            && (self.returned || !planted!(HandlerLostInPanic))
         {
             entry.handler = Some(handler);
         }

@@ -49,7 +49,7 @@ fn close_socket(net: &mut Net, key: Key) {
     let Some(entry) = net.sockets.get(key) else {
         return;
     };
-    if !entry.notes.is_empty() {
+    if !entry.notes.is_empty() && !planted!(CloseBeforeError) {
         net.closing.push_back(Target::Socket(key));
         return;
     }

@@ -13,6 +13,9 @@ impl Reactor {
     /// Serves as many entries as stood in the queue when this began, oldest first.
     pub(super) fn serve_ready(&mut self) {
         for _ in 0..self.net.ready.len() {
+            if planted!(BatchDroppedOnStop) && self.net.take_stop() {
+                self.net.ready.clear();
+            }
             match self.net.ready.pop_front() {
                 Some(Target::Socket(key)) => self.serve_socket(key),
                 Some(Target::Server(key)) => self.serve_server(key),
@@ -46,7 +49,10 @@ impl Reactor {
         if !entry.queue.is_empty() && entry.may_send() {
             net.drain(key);
         }
-        if was_paused {
+        if planted!(SpinWhilePaused) && was_paused {
+            net.mark_ready(key);
+        }
+        if was_paused && !planted!(InterestKeptWhilePaused) {
             net.sync_interest(key);
         }
         net.probe(key);
@@ -84,7 +90,7 @@ impl Reactor {
             }
         }
         let unfinished = |entry: &SocketEntry| entry.may_read() || entry.has_held();
-        if net.sockets.get(key).is_some_and(unfinished) {
+        if net.sockets.get(key).is_some_and(unfinished) && !planted!(NoRequeueAfterReads) {
             net.mark_ready(key);
         }
     }
@@ -104,7 +110,9 @@ impl Reactor {
                 Accepted::Drained => return,
             }
         }
-        net.mark_server_ready(key);
+        if !planted!(NoRequeueAfterAccepts) {
+            net.mark_server_ready(key);
+        }
     }
 }
 

@@ -117,8 +117,9 @@ fn drain(net: &mut Net, key: Key) {
     let Some(entry) = net.sockets.get_mut(key) else {
         return;
     };
-    let over = entry.lifecycle.write_ended() || entry.lifecycle.is_destroyed();
-    if !over && entry.queue.is_empty() {
+    let ended = entry.lifecycle.write_ended() && !planted!(DrainAfterEnd);
+    let over = ended || entry.lifecycle.is_destroyed();
+    if !over && (entry.queue.is_empty() || planted!(DrainWithBytesQueued)) {
         entry.flags.remove(Flags::NEED_DRAIN);
         event(net, key, Event::Drain);
     }

@@ -57,7 +57,8 @@ impl Wheel {
     ///
     /// If 2^32 - 1 entries are armed already.
     pub(crate) fn arm(&mut self, deadline: u64, owner: u32) -> EntryId {
-        let deadline = deadline.max(self.present);
+        let early = u64::from(planted!(WheelOneTickEarly));
+        let deadline = (deadline - early).max(self.present);
         let entry = self.entries.insert(deadline, owner);
         self.enter_slot(entry);
         entry
