@@ -288,32 +288,3 @@ fn a_link_can_be_cut_and_healed_and_reset_at_a_byte() {
     assert_eq!(seen.borrow().errors, ["ECONNRESET"]);
     assert_eq!(theirs.borrow().errors, ["ECONNRESET"]);
 }
-
-#[test]
-#[ignore = "a search, to be run by hand: SEEDS=first..last, BYTES=length"]
-fn search() {
-    let seeds = std::env::var("SEEDS").unwrap_or_else(|_| "0..1000".into());
-    let (first, last) = seeds.split_once("..").unwrap();
-    let bytes = std::env::var("BYTES").map_or(600, |it| it.parse().unwrap());
-    let begin = std::time::Instant::now();
-    let (first, last): (u64, u64) = (first.parse().unwrap(), last.parse().unwrap());
-    let mut finished = 0;
-    for seed in first..last {
-        let outcome = std::panic::catch_unwind(|| {
-            let echo = run_echo(World::seeded(seed), 3, bytes);
-            echo.check();
-            echo.clients
-                .iter()
-                .filter(|(seen, _)| seen.borrow().errors.is_empty())
-                .count()
-        });
-        if let Ok(count) = outcome {
-            finished += count;
-        }
-    }
-    println!(
-        "{} seeds, {finished} clients without an error, {:?}",
-        last - first,
-        begin.elapsed()
-    );
-}
