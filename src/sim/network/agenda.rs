@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Packet;
+use super::packet::Packet;
 use super::table::{EndpointId, ListenerId};
 use super::watch::Cause;
 

@@ -1,9 +1,10 @@
 //! The truth about a host, for whoever checks what its loop believes.
 
+use super::Network;
 use super::conditions::Conditions;
+use super::endpoint::Stage;
 use super::table::Object;
 use super::watch::Owed;
-use super::{Network, Stage};
 
 /// What is true of a descriptor, whoever was told of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Packet;
+use super::packet::Packet;
 use crate::sim::link::Link;
 
 /// What is on its way in one direction.
