@@ -17,7 +17,6 @@ mod errnos;
 mod scenarios;
 mod stage;
 
-use scenarios::SCENARIOS;
 use stage::{Fault, HOSTS, Made, run};
 
 use crate::sim::dice::Dice;
@@ -29,7 +28,7 @@ const PAIRS_SEED: u64 = 1;
 
 #[test]
 fn every_scenario_passes_in_peace() {
-    for scenario in SCENARIOS {
+    for scenario in scenarios::all() {
         run(scenario, &[]);
     }
 }
@@ -37,14 +36,14 @@ fn every_scenario_passes_in_peace() {
 #[test]
 fn every_call_may_fail_in_every_way_it_can() {
     let mut runs = 0;
-    for scenario in SCENARIOS {
+    for scenario in scenarios::all() {
         let made = run(scenario, &[]);
         for fault in every_fault(&made, None) {
             run(scenario, &[fault]);
             runs += 1;
         }
     }
-    println!("{} scenarios, {runs} faults", SCENARIOS.len());
+    println!("{} scenarios, {runs} faults", scenarios::all().count());
 }
 
 #[test]
@@ -52,7 +51,7 @@ fn a_second_call_may_fail_while_the_first_is_cleaned_up_after() {
     let pairs = from_environment("TORTURE_PAIRS").map_or(PAIRS, |it| it as usize);
     let seed = from_environment("TORTURE_SEED").unwrap_or(PAIRS_SEED);
     let mut dice = Dice::new(seed);
-    for scenario in SCENARIOS {
+    for scenario in scenarios::all() {
         let firsts = every_fault(&run(scenario, &[]), None);
         let mut left = pairs;
         while left > 0 {
