@@ -9,7 +9,7 @@
 //! socket from one look to the next as a set. Not compared: into how many events that readiness is
 //! cut, and how many bytes a buffer takes. In these two the model may only be stricter.
 //!
-//! `stage.rs` plays and compares. The scenarios stand in the other files, the facts P1 to P19 of
+//! `stage` plays and compares. The scenarios stand in the other files, the facts P1 to P19 of
 //! FAULTS under their numbers. `drawn.rs` plays scenarios that nobody wrote.
 
 mod accepting;
