@@ -86,7 +86,7 @@ impl Socket<'_> {
     ///
     /// Node: [`socket.write`](https://nodejs.org/api/net.html#socketwritedata-encoding-callback).
     pub fn write(&mut self, data: &[u8]) -> bool {
-        self.net.write(self.key, Piece::Borrowed(data), None)
+        self.net.gather(self.key, data) || self.net.write(self.key, Piece::Borrowed(data), None)
     }
 
     /// As [`write`](Socket::write), sharing `data` where it has to wait: one buffer sent to ten
