@@ -11,4 +11,4 @@ mod write_queue;
 pub(crate) use latch::Latch;
 pub(crate) use lifecycle::{Act, Farewell, Input, Lifecycle, Plan, Refusal, Tell};
 pub(crate) use queue_pool::QueuePool;
-pub(crate) use write_queue::{Front, WriteQueue};
+pub(crate) use write_queue::{Front, Many, WriteQueue};

@@ -9,8 +9,8 @@ use super::flags::Flags;
 use super::ids::{Key, Target};
 use super::notes::Note;
 use super::{Net, idle};
-use crate::Error;
 use crate::connection::{Act, Farewell, Input, Lifecycle, Tell};
+use crate::Error;
 
 impl Net {
     /// Puts `input` to the table, carries out what it says, and answers with what the loop itself
@@ -129,15 +129,20 @@ impl Net {
 
     /// What follows every call of a user's code about one socket: what it wrote leaves in one call,
     /// and a socket that is through is destroyed.
+    #[inline]
     pub(crate) fn after_call(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        // One that gets through by what is sent now still has its `finish` to be told.
+        let through = entry.lifecycle.awaits_settling();
         if entry.flags.contains(Flags::DIRTY) {
             entry.flags.remove(Flags::DIRTY);
             self.drain(key);
         }
-        self.settle(key);
+        if through {
+            self.settle(key);
+        }
     }
 
     /// A socket whose both sides are through is destroyed once everything noted for it was told.

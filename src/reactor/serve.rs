@@ -7,7 +7,7 @@
 use super::{Reactor, tell};
 use crate::Event;
 use crate::connection::{Input, Tell};
-use crate::net::{Accepted, Filled, Flags, Key, Net, SocketEntry, Target};
+use crate::net::{Accepted, Filled, Flags, Key, Net, Target};
 
 impl Reactor {
     /// Serves as many entries as stood in the queue when this began, oldest first.
@@ -46,6 +46,7 @@ impl Reactor {
         let Some(entry) = net.sockets.get(key) else {
             return;
         };
+        let has_error = entry.latch.has_error();
         if !entry.queue.is_empty() && entry.may_send() {
             net.drain(key);
         }
@@ -55,7 +56,9 @@ impl Reactor {
         if was_paused && !planted!(InterestKeptWhilePaused) {
             net.sync_interest(key);
         }
-        net.probe(key);
+        if has_error {
+            net.probe(key);
+        }
     }
 
     /// Reads and tells until the kernel has nothing, the socket is paused or through, or the budget
@@ -84,13 +87,19 @@ impl Reactor {
                 Filled::Failed(error) => return net.fail(key, error),
                 Filled::Dry => return,
             }
+            let Some(entry) = net.sockets.get(key) else {
+                return;
+            };
+            let has_held = entry.has_held();
+            if !has_held && !entry.may_read() {
+                return; // all is told, as after nearly every read
+            }
             // What the handler has just given back is told once a turn, and nothing newer before.
-            if bytes_left == 0 || net.sockets.get(key).is_none_or(SocketEntry::has_held) {
+            if bytes_left == 0 || has_held {
                 break;
             }
         }
-        let unfinished = |entry: &SocketEntry| entry.may_read() || entry.has_held();
-        if net.sockets.get(key).is_some_and(unfinished) && !planted!(NoRequeueAfterReads) {
+        if !planted!(NoRequeueAfterReads) {
             net.mark_ready(key);
         }
     }
