@@ -5,10 +5,12 @@
 
 mod accepting;
 mod batches;
+mod clock;
 mod connecting;
+mod idle;
 mod log;
 mod parking;
 mod reading;
-mod time;
+mod timers;
 mod world;
 mod writing;

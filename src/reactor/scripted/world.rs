@@ -9,7 +9,7 @@ use crate::net::{Key, Limits};
 use crate::reactor::Reactor;
 use crate::sys::Readiness;
 use crate::sys::script::{Accept, Call, Event as Told, Poll, Read, Script};
-use crate::{Event, Handler, ListenOptions, Net, ServerId, Socket, SocketId};
+use crate::{Event, Handler, ListenOptions, Net, ServerId, Socket, SocketId, TimerId};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,6 +27,9 @@ pub(super) const RST: Readiness = FIN.with(WRITE).with(Readiness::ERROR);
 pub(super) const LISTENER: u32 = 3;
 pub(super) const MILLI: Duration = Duration::from_millis(1);
 pub(super) const ZERO: Duration = Duration::ZERO;
+pub(super) const SECOND: Duration = Duration::from_secs(1);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Turns after which a loop that should have come to rest spins.
 const MOST_TURNS: usize = 10_000;
@@ -136,6 +139,13 @@ impl World {
 
     pub(super) fn feed_end(&self, end: End) {
         self.script.on_read(end.descriptor, Read::Eof);
+    }
+
+    /// A timer that logs `timer NAME`.
+    pub(super) fn ring(&mut self, name: &'static str, delay: Duration) -> TimerId {
+        let log = self.log.clone();
+        let ring = move |_: &mut Net| log.push(format!("timer {name}"));
+        self.net().set_timeout(delay, ring)
     }
 
     /// Queues a poll that brings these events.
