@@ -1,6 +1,6 @@
 //! Group G: idle timeouts (R67 to R75).
 //!
-//! What can be shown with a clock of the test's own stands at the foot of `src/reactor/timers.rs`:
+//! What can be shown with a clock of the test's own stands in `src/reactor/scripted/idle.rs`:
 //! R70, and that connecting goes on after a timeout (R72). Of R69 the lookup comes with names. R71's
 //! callback is the event here; negative and non-finite timeouts (R75) don't fit into a `Duration`.
 

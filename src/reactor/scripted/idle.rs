@@ -93,6 +93,7 @@ fn f6_after_a_full_batch_idle_timeouts_wait_for_the_next_poll() {
     assert_eq!(world.reactor.next_timeout(), Some(ZERO));
     world.wake(&[(ends[2].descriptor, READ)]);
     assert_eq!(world.log.take(), ["s2 data hi", "s3 timeout"]);
+    assert_ne!(world.reactor.next_timeout(), Some(ZERO));
     world.finish();
 }
 
@@ -161,6 +162,7 @@ fn f6_time_that_a_handler_took_is_not_held_against_input_that_nobody_polled_for(
         }
     });
     let ends = impatient(&mut world, 1);
+    world.socket(slow).set_timeout(2 * SECOND);
     // Timers look at the clock again before they run; idle timeouts must not.
     let timer = world.ring("much later", DAY);
     world.feed(slow, b"hi");
@@ -168,7 +170,8 @@ fn f6_time_that_a_handler_took_is_not_held_against_input_that_nobody_polled_for(
     assert_eq!(world.log.take(), ["slow data hi"]);
     world.feed(ends[0], b"hi"); // sent in time, as far as anybody can tell
     world.wake(&[(ends[0].descriptor, READ)]);
-    assert_eq!(world.log.take(), ["s0 data hi"]);
+    // The slow one, of which nothing has come, has been idle all that time.
+    assert_eq!(world.log.take(), ["s0 data hi", "slow timeout"]);
     world.net().clear_timer(timer);
     world.finish();
 }
@@ -267,11 +270,49 @@ fn f12_a_write_that_leaves_slowly_is_activity_and_one_that_waits_is_not() {
     world.socket(a).write(b"more"); // queued, and no byte of it moves (R69)
     world.run_for(12 * MILLI);
     assert_eq!(world.log.take(), ["a timeout"]);
-    // Once told, it is told again only after a byte has moved.
+    // Once told, it is told again only after a byte has moved: until then nothing wakes the loop.
+    assert_eq!(world.reactor.next_timeout(), None);
     world.run_for(SECOND);
     assert!(world.log.take().is_empty());
     world.wake(&[(a.descriptor, WRITE)]);
     world.run_for(102 * MILLI);
+    assert_eq!(world.log.take(), ["a timeout"]);
+    world.finish();
+}
+
+#[test]
+fn r72_connecting_goes_on_after_a_timeout_and_its_success_is_activity() {
+    let mut world = World::new();
+    let id = world.connect("a", |_, _| ());
+    let mut socket = world.net().socket(id).unwrap();
+    socket.set_timeout(10 * MILLI);
+    world.run_for(HOUR);
+    assert_eq!(world.log.take(), ["a attempt", "a timeout"]);
+    let descriptor = *world.script.open_descriptors().last().unwrap();
+    world.wake(&[(descriptor, WRITE)]);
+    assert_eq!(world.log.take(), ["a connect", "a ready"]);
+    world.run_for(10 * MILLI - NANO);
+    assert!(world.log.take().is_empty());
+    world.run_for(2 * MILLI);
+    assert_eq!(world.log.take(), ["a timeout"]);
+    world.finish();
+}
+
+#[test]
+fn a_write_that_leaves_at_the_end_of_the_turn_comes_before_the_timeout() {
+    let mut world = World::new();
+    let a = world.accept("a");
+    world.socket(a).set_timeout(10 * MILLI);
+    // A heartbeat in the very tick in which the socket has been idle for its timeout.
+    world.net().set_timeout(10 * MILLI, move |net| {
+        net.socket(a.id).unwrap().write(b"beat");
+    });
+    world.script.advance(12 * MILLI);
+    world.turn();
+    assert_eq!(world.script.written(a.descriptor), b"beat");
+    world.run_for(10 * MILLI - NANO);
+    assert!(world.log.take().is_empty());
+    world.run_for(2 * MILLI);
     assert_eq!(world.log.take(), ["a timeout"]);
     world.finish();
 }
