@@ -6,8 +6,8 @@
 #![allow(unreachable_pub)] // shared by binaries, so there is no crate to be reachable in
 
 use netloop::{
-    Address, ConnectOptions, Event, Handler, ListenOptions, Net, Reactor, Socket, SocketId,
-    handler_fn,
+    Address, ConnectOptions, Event, Handler, ListenOptions, Net, Reactor, ReadyState, Socket,
+    SocketId, handler_fn,
 };
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// How long a test waits for something that should happen at once.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// More bytes than the kernel takes for a peer that does not read.
+pub const BIG: usize = 16 << 20;
 
 /// Events in the order in which they were told.
 #[derive(Clone, Default)]
@@ -115,6 +118,16 @@ where
     })
 }
 
+/// Asserts that a socket is destroyed by all that it answers.
+#[track_caller]
+pub fn assert_destroyed(socket: &Socket<'_>) {
+    assert!(socket.destroyed() && socket.pending() && !socket.connecting());
+    assert!(!socket.readable() && !socket.writable());
+    assert_eq!(socket.ready_state(), ReadyState::Closed);
+    assert_eq!(socket.buffer_size(), 0);
+    assert!(!socket.writable_need_drain());
+}
+
 /// Turns the loop until `done` says so.
 #[track_caller]
 pub fn turn_until(reactor: &mut Reactor, mut done: impl FnMut(&mut Net) -> bool) {
@@ -169,6 +182,12 @@ pub fn listen<H: Handler + 'static>(
 ) -> SocketAddr {
     let server = reactor.net().listen("127.0.0.1:0", accept).unwrap();
     inet(server.address().unwrap())
+}
+
+/// The view of a socket that is open.
+#[track_caller]
+pub fn at(reactor: &mut Reactor, id: SocketId) -> Socket<'_> {
+    reactor.net().socket(id).expect("an open socket")
 }
 
 pub fn inet(address: Address) -> SocketAddr {
@@ -243,6 +262,25 @@ pub fn dialled(
     (id, patient(listener.accept().unwrap().0))
 }
 
+/// A socket `us` that is connecting, and the plain listener that it connects to.
+pub fn connecting(
+    reactor: &mut Reactor,
+    log: &Log,
+    options: impl FnOnce(ConnectOptions) -> ConnectOptions,
+) -> (SocketId, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let options = options(listener.local_addr().unwrap().into());
+    let socket = reactor.net().connect(options, recorder("us", log));
+    (socket.unwrap().id(), listener)
+}
+
+/// An accepted socket `us` with a full queue: `write` has answered `false` once.
+pub fn full(reactor: &mut Reactor, log: &Log) -> (SocketId, TcpStream) {
+    let (us, peer) = accepted(reactor, recorder("us", log));
+    assert!(!at(reactor, us).write(&vec![0; BIG]));
+    (us, peer)
+}
+
 /// An address of 127.0.0.1 that refuses connects for as long as the socket is kept: bound, so that
 /// nobody else gets the port, and not listening.
 pub fn refusing() -> (socket2::Socket, SocketAddr) {
@@ -300,6 +338,13 @@ pub fn small_buffers(peer: &TcpStream) {
     let peer = socket2::SockRef::from(peer);
     peer.set_recv_buffer_size(4096).unwrap();
     peer.set_send_buffer_size(4096).unwrap();
+}
+
+/// How the peer of a plain socket closed: after how many bytes, and by what error.
+pub fn how_it_closed(mut peer: impl Read) -> (usize, Option<io::ErrorKind>) {
+    let mut got = Vec::new();
+    let outcome = peer.read_to_end(&mut got);
+    (got.len(), outcome.err().map(|error| error.kind()))
 }
 
 /// Reads from a plain peer while the loop turns, until `enough` bytes, the end, or an error.
@@ -378,16 +423,8 @@ pub fn accepted_with(
     options: impl FnOnce(ListenOptions) -> ListenOptions,
     handler: impl Handler + 'static,
 ) -> (SocketId, TcpStream) {
-    let seen = Rc::new(Cell::new(None));
-    let (id, mut handler) = (seen.clone(), Some(handler));
     let options = options(ListenOptions::from("127.0.0.1:0"));
-    let server = reactor.net().listen(options, move |socket| {
-        id.set(Some(socket.id()));
-        Box::new(handler.take().expect("one connection")) as Box<dyn Handler>
-    });
-    let peer = plain_peer(inet(server.unwrap().address().unwrap()));
-    turn_until(reactor, |_| seen.get().is_some());
-    (seen.get().unwrap(), peer)
+    accepted_by(reactor, options, handler)
 }
 
 /// The completion of a write: logs `WHAT ok`, or `WHAT CODE`.
@@ -407,6 +444,7 @@ pub fn sends(net: &Net) -> u64 {
     let syscalls = net.stats().syscalls;
     syscalls.write + syscalls.write_vectored
 }
+
 /// A child process that does not outlive its test.
 pub struct Process(pub Child);
 
