@@ -16,8 +16,7 @@ use std::time::Duration;
 
 #[test]
 fn r17_reading_starts_by_itself_after_accept() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let address = listen(&mut reactor, move |_| recorder("server", &told));
     let mut peer = plain_peer(address);
@@ -31,8 +30,7 @@ fn r17_reading_starts_by_itself_after_accept() {
 
 #[test]
 fn r17_reading_starts_by_itself_after_connect() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let handler = recorder("client", &log);
@@ -50,8 +48,7 @@ fn r17_reading_starts_by_itself_after_connect() {
 /// kernel, and there it holds the peer back.
 #[test]
 fn r17_what_is_not_read_holds_the_peer_back() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let received = Received::default();
     let keep = keeping(&received);
     let options = ListenOptions::from("127.0.0.1:0").pause_on_connect(true);
@@ -75,8 +72,7 @@ fn r17_what_is_not_read_holds_the_peer_back() {
 #[test]
 fn r18_end_waits_while_the_socket_is_paused_even_with_nothing_to_read() {
     for paused in WAYS_TO_BE_PAUSED {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, peer) = paused(&mut reactor, &log);
         drop(peer); // all that comes is a FIN
         turn_until_quiet(&mut reactor);
@@ -92,8 +88,7 @@ fn r18_end_waits_while_the_socket_is_paused_even_with_nothing_to_read() {
 
 #[test]
 fn r18_end_waits_until_every_byte_was_delivered() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let received = Received::default();
     let mut keep = keeping(&received);
     // Pauses at every chunk, so that the end is known long before the last byte is told.
@@ -152,8 +147,7 @@ fn r19_chunks_keep_order_and_are_neither_empty_nor_longer_than_64_kib() {
 
 #[test]
 fn r20_pause_inside_data_stops_data_at_once_and_nothing_is_lost() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let received = Received::default();
     let mut keep = keeping(&received);
     let handler = reacting("server", &log, move |socket, event| {
@@ -193,8 +187,7 @@ fn r20_pause_inside_data_stops_data_at_once_and_nothing_is_lost() {
 /// Both sockets are ready in one turn, and the first one served pauses the other.
 #[test]
 fn r20_pause_stops_what_is_ready_already() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let ids = Rc::new(RefCell::new(Vec::new()));
     let (known, told) = (ids.clone(), log.clone());
     let address = listen(&mut reactor, move |socket| {
@@ -224,8 +217,7 @@ fn r20_pause_stops_what_is_ready_already() {
 
 #[test]
 fn r20_pause_and_resume_in_one_handler_change_nothing() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("server", &log, |socket, _| {
         socket.pause();
         socket.resume();
@@ -252,8 +244,7 @@ fn r21_of_pause_and_resume_before_connect_the_last_call_wins() {
         socket.pause();
         socket.resume();
     };
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = recorder("paused", &log);
     let (paused, mut its_peer) = dialled(&mut reactor, |o| o, handler, pause_last);
     let handler = recorder("resumed", &log);
@@ -269,8 +260,7 @@ fn r21_of_pause_and_resume_before_connect_the_last_call_wins() {
 
 #[test]
 fn r21_a_pause_in_connect_comes_in_time() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let handler = reacting("client", &log, |socket, event| {
         if let Event::Connect = event {
@@ -292,8 +282,7 @@ fn r21_a_pause_in_connect_comes_in_time() {
 
 #[test]
 fn r22_with_pause_on_connect_nothing_is_read_until_resume() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let options = ListenOptions::from("127.0.0.1:0").pause_on_connect(true);
     let (id, mut peer) = accepted_by(&mut reactor, options, recorder("server", &log));
     peer.write_all(b"hello").unwrap();
@@ -311,8 +300,7 @@ fn r22_with_pause_on_connect_nothing_is_read_until_resume() {
 #[test]
 fn r23_end_comes_once_after_all_data_and_before_close() {
     for half_open in [false, true] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let states = log.clone();
         let received = Received::default();
         let mut keep = keeping(&received);
@@ -351,8 +339,7 @@ fn r23_end_comes_once_after_all_data_and_before_close() {
 #[test]
 fn r24_while_paused_a_fin_is_not_told_and_resume_tells_data_and_then_end() {
     for paused in WAYS_TO_BE_PAUSED {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, mut peer) = paused(&mut reactor, &log);
         peer.write_all(b"hello").unwrap();
         drop(peer);
@@ -369,8 +356,7 @@ fn r24_while_paused_a_fin_is_not_told_and_resume_tells_data_and_then_end() {
 #[test]
 fn r24_while_paused_a_reset_is_not_told_and_resume_tells_data_and_then_the_error() {
     for paused in WAYS_TO_BE_PAUSED {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, mut peer) = paused(&mut reactor, &log);
         peer.write_all(b"hello").unwrap();
         reset(peer);
@@ -390,8 +376,7 @@ fn r24_while_paused_a_reset_is_not_told_and_resume_tells_data_and_then_the_error
 #[test]
 fn r24_what_a_paused_socket_is_ready_for_is_parked_and_never_spun_on() {
     for paused in WAYS_TO_BE_PAUSED {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, mut peer) = paused(&mut reactor, &log);
         let before = reactor.net().stats().events;
         // Few enough to be under way all at once: a reset throws away what waits for its turn.
@@ -422,8 +407,7 @@ fn r24_what_a_paused_socket_is_ready_for_is_parked_and_never_spun_on() {
 #[test]
 fn r24_a_write_to_a_paused_socket_finds_the_reset_out() {
     for paused in WAYS_TO_BE_PAUSED {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, peer) = paused(&mut reactor, &log);
         reset(peer);
         turn_until_quiet(&mut reactor);
@@ -436,8 +420,7 @@ fn r24_a_write_to_a_paused_socket_finds_the_reset_out() {
 
 #[test]
 fn r25_bytes_that_came_before_a_reset_are_told_before_it() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let texts = log.clone();
     let handler = reacting("server", &log, move |_, event| {
         if let Event::Error(error) = event {
@@ -463,8 +446,7 @@ fn r25_bytes_that_came_before_a_reset_are_told_before_it() {
 
 #[test]
 fn r26_bytes_read_is_current_inside_data_and_answers_still_in_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let counts = log.clone();
     let total = Rc::new(Cell::new(0));
     let sum = total.clone();

@@ -10,8 +10,7 @@ use std::net::{Shutdown, TcpStream};
 
 #[test]
 fn r28_a_peers_fin_leads_to_end_our_own_end_finish_and_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let states = log.clone();
     let handler = reacting("socket", &log, move |socket, event| match event {
         Event::Data(bytes) => {
@@ -45,8 +44,7 @@ fn r28_a_peers_fin_leads_to_end_our_own_end_finish_and_close() {
 /// Node accepts writes for the rest of the tick, too; here until the handler has returned.
 #[test]
 fn r29_what_is_written_in_end_is_sent_before_the_fin() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::End = event {
             assert!(socket.writable());
@@ -67,8 +65,7 @@ fn r29_what_is_written_in_end_is_sent_before_the_fin() {
 
 #[test]
 fn r30_the_implicit_end_waits_for_everything_queued_before_it() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let sent = more_than_the_kernel_takes();
     let reply = sent.clone();
     let handler = reacting("socket", &log, move |socket, event| {
@@ -95,8 +92,7 @@ fn r30_the_implicit_end_waits_for_everything_queued_before_it() {
 #[test]
 fn r31_a_half_open_socket_stays_writable_after_end_until_it_is_ended() {
     for make in [half_open_accepted, half_open_dialled] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, mut peer) = make(&mut reactor, &log);
         peer.shutdown(Shutdown::Write).unwrap();
         turn_until_line(&mut reactor, &log, "socket end");
@@ -120,8 +116,7 @@ fn r31_a_half_open_socket_stays_writable_after_end_until_it_is_ended() {
 #[test]
 fn r31_a_half_open_socket_may_be_destroyed_after_end() {
     for make in [half_open_accepted, half_open_dialled] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, peer) = make(&mut reactor, &log);
         peer.shutdown(Shutdown::Write).unwrap();
         turn_until_line(&mut reactor, &log, "socket end");
@@ -134,8 +129,7 @@ fn r31_a_half_open_socket_may_be_destroyed_after_end() {
 #[test]
 fn r32_after_our_own_end_data_keeps_coming_until_the_peer_ends() {
     for half_open in [false, true] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let handler = reacting("socket", &log, |socket, event| {
             if let Event::End = event {
                 assert_eq!(socket.ready_state(), ReadyState::Closed);
@@ -164,8 +158,7 @@ fn r32_after_our_own_end_data_keeps_coming_until_the_peer_ends() {
 
 #[test]
 fn r32_a_socket_that_ends_while_connecting_is_still_opening_and_not_writable() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::Connect = event {
             assert_eq!(socket.ready_state(), ReadyState::ReadOnly);
@@ -199,8 +192,7 @@ fn r33_neither_end_nor_finish_alone_destroys_the_socket_and_their_order_is_free(
         ([peers_end, our_end], ["end", "finish", "close false"]),
         ([our_end, peers_end], ["finish", "end", "close false"]),
     ] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (id, mut peer) = half_open_accepted(&mut reactor, &log);
         halves[0](&mut reactor, id, &mut peer);
         turn_until_line(&mut reactor, &log, &format!("socket {}", told[0]));
@@ -218,8 +210,7 @@ type Half = fn(&mut Reactor, SocketId, &mut TcpStream);
 
 #[test]
 fn r33_two_ends_that_end_at_once_both_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (client, server) = connected(
         &mut reactor,
         recorder("client", &log),
@@ -241,8 +232,7 @@ fn r33_two_ends_that_end_at_once_both_close() {
 
 #[test]
 fn r34_end_while_connecting_waits_for_the_connection_and_the_queue() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let sent = more_than_the_kernel_takes();
     let before = |socket: &mut Socket<'_>| {
         socket.write(&sent[..9]);
@@ -264,8 +254,7 @@ fn r34_end_while_connecting_waits_for_the_connection_and_the_queue() {
 
 #[test]
 fn r34_if_connecting_fails_after_end_only_that_error_is_told() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (_holder, address) = refusing();
     let handler = recorder("socket", &log);
     let mut socket = reactor.net().connect(address, handler).unwrap();
@@ -284,8 +273,7 @@ fn r34_if_connecting_fails_after_end_only_that_error_is_told() {
 
 #[test]
 fn r35_end_again_is_harmless_and_finish_is_told_once() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::Finish | Event::End | Event::Close { .. } = event {
             socket.end();
@@ -309,8 +297,7 @@ fn r35_end_again_is_harmless_and_finish_is_told_once() {
 /// Node's callback of `end` gets the error; here it is `error`, and `finish` never comes.
 #[test]
 fn r35_end_with_data_after_end_is_a_write_after_end() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (id, mut peer) = accepted(&mut reactor, recorder("socket", &log));
     let mut socket = reactor.net().socket(id).unwrap();
     socket.write(b"before");
@@ -327,8 +314,7 @@ fn r35_end_with_data_after_end_is_a_write_after_end() {
 
 #[test]
 fn r35_end_with_data_after_finish_is_a_write_after_end() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (id, _peer) = accepted(&mut reactor, recorder("socket", &log));
     reactor.net().socket(id).unwrap().end();
     turn_until_line(&mut reactor, &log, "socket finish");
@@ -345,8 +331,7 @@ fn r35_end_with_data_after_finish_is_a_write_after_end() {
 /// `finish`, as nothing was sent.
 #[test]
 fn r36_end_before_the_attempt_takes_note_and_tells_nothing_by_itself() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (_holder, address) = refusing();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::ConnectionAttempt(_) = event {
@@ -366,8 +351,7 @@ fn r36_end_before_the_attempt_takes_note_and_tells_nothing_by_itself() {
 
 #[test]
 fn r37_destroy_soon_sends_all_that_is_queued_and_does_not_wait_for_the_peers_fin() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (id, mut peer) = accepted(&mut reactor, recorder("socket", &log));
     let sent = more_than_the_kernel_takes();
     let mut socket = reactor.net().socket(id).unwrap();
@@ -385,8 +369,7 @@ fn r37_destroy_soon_sends_all_that_is_queued_and_does_not_wait_for_the_peers_fin
 
 #[test]
 fn r37_destroy_soon_destroys_at_once_what_has_finished() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (id, _peer) = accepted(&mut reactor, recorder("socket", &log));
     reactor.net().socket(id).unwrap().end();
     turn_until_line(&mut reactor, &log, "socket finish");
@@ -399,8 +382,7 @@ fn r37_destroy_soon_destroys_at_once_what_has_finished() {
 
 #[test]
 fn r37_destroy_soon_after_end_no_longer_waits_for_the_peer() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = recorder("socket", &log);
     let (_, mut peer) = dialled(
         &mut reactor,
@@ -423,8 +405,7 @@ fn r37_destroy_soon_after_end_no_longer_waits_for_the_peer() {
 
 #[test]
 fn r37_a_write_after_destroy_soon_is_a_write_after_end() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (id, mut peer) = accepted(&mut reactor, recorder("socket", &log));
     let mut socket = reactor.net().socket(id).unwrap();
     socket.write(b"before");
@@ -440,8 +421,7 @@ fn r37_a_write_after_destroy_soon_is_a_write_after_end() {
 
 #[test]
 fn r38_at_finish_every_byte_and_the_fin_are_with_the_kernel() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::Finish = event {
             assert!(socket.writable_finished());
@@ -463,8 +443,7 @@ fn r38_at_finish_every_byte_and_the_fin_are_with_the_kernel() {
 
 #[test]
 fn r38_finish_never_comes_after_destroy() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (id, _peer) = accepted(&mut reactor, recorder("socket", &log));
     let mut socket = reactor.net().socket(id).unwrap();
     socket.end();
@@ -478,8 +457,7 @@ fn r38_finish_never_comes_after_destroy() {
 /// comes between that and the telling.
 #[test]
 fn r38_finish_never_comes_after_destroy_even_if_the_fin_is_sent() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("socket", &log, |socket, event| {
         if let Event::Data(_) = event {
             socket.end();
@@ -529,8 +507,7 @@ fn read_to_end(peer: &mut TcpStream) -> Vec<u8> {
 /// In between lies the turn's `finish`, which is noted and not told yet.
 #[test]
 fn r37_destroy_soon_in_the_turn_of_the_fin_still_tells_finish() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Data(_) = event {
             let id = socket.id();

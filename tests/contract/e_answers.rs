@@ -8,8 +8,7 @@ use std::net::TcpListener;
 
 #[test]
 fn r39_writes_before_connect_leave_in_one_send_ahead_of_those_made_in_connect() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let handler = reacting("us", &log, |socket, event| match event {
         Event::Connect => assert!(socket.write(b"c")),
@@ -63,8 +62,7 @@ fn r39_small_writes_gather_however_many_queues_are_out() {
 
 #[test]
 fn r40_a_write_larger_than_the_mark_that_the_kernel_takes_whole_answers_true() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let small = |options: netloop::ListenOptions| options.high_water_mark(1000);
     let (us, mut peer) = accepted_with(&mut reactor, small, recorder("us", &log));
     assert!(at(&mut reactor, us).write(&pattern(10_000)));
@@ -76,8 +74,7 @@ fn r40_a_write_larger_than_the_mark_that_the_kernel_takes_whole_answers_true() {
 
 #[test]
 fn r40_a_large_write_to_an_empty_queue_goes_to_the_kernel_at_once() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Data(_) = event {
             let before = sends(socket.net());
@@ -98,8 +95,7 @@ fn r40_a_large_write_to_an_empty_queue_goes_to_the_kernel_at_once() {
 
 #[test]
 fn r40_small_writes_of_one_call_leave_in_one_send_when_it_returns() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Data(_) = event {
             let before = sends(socket.net());
@@ -122,8 +118,7 @@ fn r40_small_writes_of_one_call_leave_in_one_send_when_it_returns() {
 
 #[test]
 fn r40_small_writes_to_another_socket_leave_in_one_send_in_the_same_turn() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (other, mut other_peer) = accepted(&mut reactor, recorder("other", &log));
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Data(_) = event {
@@ -144,8 +139,7 @@ fn r40_small_writes_to_another_socket_leave_in_one_send_in_the_same_turn() {
 
 #[test]
 fn r40_the_kernel_is_asked_before_the_answer_is_false() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let small = |options: netloop::ListenOptions| options.high_water_mark(10);
     let (us, mut peer) = accepted_with(&mut reactor, small, recorder("us", &log));
     let mut us = at(&mut reactor, us);
@@ -163,8 +157,7 @@ fn r40_the_kernel_is_asked_before_the_answer_is_false() {
 
 #[test]
 fn r40_a_kernel_that_has_just_said_no_is_not_asked_again() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = full(&mut reactor, &log);
     let mut us = at(&mut reactor, us);
     let before = sends(us.net());
@@ -175,8 +168,7 @@ fn r40_a_kernel_that_has_just_said_no_is_not_asked_again() {
 
 #[test]
 fn r40_while_connecting_all_bytes_count_and_the_mark_itself_is_too_many() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to.high_water_mark(10));
     let mut us = at(&mut reactor, us);
     assert_eq!(us.writable_high_water_mark(), 10);
@@ -189,8 +181,7 @@ fn r40_while_connecting_all_bytes_count_and_the_mark_itself_is_too_many() {
 
 #[test]
 fn r40_with_a_mark_of_zero_a_write_answers_true_only_if_the_kernel_has_it() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to.high_water_mark(0));
     let mut socket = at(&mut reactor, us);
     assert!(socket.write(b""), "nothing is queued");
@@ -205,8 +196,7 @@ fn r40_with_a_mark_of_zero_a_write_answers_true_only_if_the_kernel_has_it() {
 /// answers.
 #[test]
 fn r40_the_kernel_is_asked_for_all_of_a_large_write_behind_a_small_one() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     let mut us = at(&mut reactor, us);
     let large = vec![0; 1 << 20]; // the kernel takes twice as much of a peer that does not read
@@ -218,8 +208,7 @@ fn r40_the_kernel_is_asked_for_all_of_a_large_write_behind_a_small_one() {
 
 #[test]
 fn r41_with_the_write_cap_off_nothing_is_ever_refused() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to.write_cap(None));
     let mut socket = at(&mut reactor, us);
     let megabyte = Bytes::from(vec![0; 1 << 20]);
@@ -234,8 +223,7 @@ fn r41_with_the_write_cap_off_nothing_is_ever_refused() {
 
 #[test]
 fn r41_one_single_large_write_is_never_refused() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let tiny = |options: netloop::ListenOptions| options.write_cap(Some(10));
     let (us, mut peer) = accepted_with(&mut reactor, tiny, recorder("us", &log));
     let sent = pattern(BIG);
@@ -249,8 +237,7 @@ fn r41_one_single_large_write_is_never_refused() {
 /// Node's queue has no bound (R41); ours has a cap unless it is turned off.
 #[test]
 fn r41_a_write_that_finds_more_than_the_cap_queued_destroys_the_socket() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = accepted_with(
         &mut reactor,
         |options| options.write_cap(Some(BIG + 1)).high_water_mark(1),
@@ -286,8 +273,7 @@ fn r41_a_write_that_finds_more_than_the_cap_queued_destroys_the_socket() {
 
 #[test]
 fn r41_the_cap_is_sixteen_mebibytes_unless_it_is_set() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to);
     let mut us = at(&mut reactor, us);
     us.write_bytes(vec![0; 16 << 20].into());
@@ -299,8 +285,7 @@ fn r41_the_cap_is_sixteen_mebibytes_unless_it_is_set() {
 
 #[test]
 fn r42_drain_comes_once_for_each_period_of_false_and_finds_the_queue_empty() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Drain = event {
@@ -325,8 +310,7 @@ fn r42_drain_comes_once_for_each_period_of_false_and_finds_the_queue_empty() {
 
 #[test]
 fn r42_drain_waits_until_the_queue_is_empty_not_until_it_is_below_the_mark() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, listener) = connecting(&mut reactor, &log, |to| to.high_water_mark(BIG));
     assert!(
         !at(&mut reactor, us).write(&vec![0; BIG]),
@@ -348,8 +332,7 @@ fn r42_drain_waits_until_the_queue_is_empty_not_until_it_is_below_the_mark() {
 
 #[test]
 fn r42_no_drain_without_a_write_that_answered_false() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     for _ in 0..3 {
         assert!(at(&mut reactor, us).write(&pattern(5000)));
@@ -362,8 +345,7 @@ fn r42_no_drain_without_a_write_that_answered_false() {
 
 #[test]
 fn r42_drain_is_told_later_even_if_the_queue_empties_inside_a_call() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to.high_water_mark(1));
     assert!(!at(&mut reactor, us).write(b"false"));
     turn_until_line(&mut reactor, &log, "us drain");
@@ -372,8 +354,7 @@ fn r42_drain_is_told_later_even_if_the_queue_empties_inside_a_call() {
 
 #[test]
 fn r42_no_drain_once_end_was_called() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = full(&mut reactor, &log);
     at(&mut reactor, us).end();
     read_while_turning(&mut reactor, &mut peer, BIG).unwrap();
@@ -384,8 +365,7 @@ fn r42_no_drain_once_end_was_called() {
 
 #[test]
 fn r42_no_drain_once_the_peers_end_was_answered_with_ours() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (_, mut peer) = full(&mut reactor, &log);
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     turn_until_line(&mut reactor, &log, "us end");
@@ -396,8 +376,7 @@ fn r42_no_drain_once_the_peers_end_was_answered_with_ours() {
 
 #[test]
 fn r42_no_drain_once_destroy_was_called() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = full(&mut reactor, &log);
     at(&mut reactor, us).destroy();
     assert!(!at(&mut reactor, us).writable_need_drain());
@@ -409,8 +388,7 @@ fn r42_no_drain_once_destroy_was_called() {
 /// A completion is told before `drain` and may fill the queue again: then nothing has drained.
 #[test]
 fn r42_no_drain_while_the_queue_is_full_again() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Drain = event {

@@ -3,14 +3,13 @@
 //! A write's callback is `write_then`, the callbacks of `end` are `finish`.
 
 use crate::support::*;
-use netloop::{Error, Event, Reactor, SocketId};
+use netloop::{Error, Event, SocketId};
 use std::io::{Read, Write};
 use std::time::Duration;
 
 #[test]
 fn r43_each_completion_runs_once_in_order_when_its_own_bytes_are_with_the_kernel() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.write_then(b"small", completion("small", &log));
@@ -32,8 +31,7 @@ fn r43_each_completion_runs_once_in_order_when_its_own_bytes_are_with_the_kernel
 fn r43_a_write_that_fails_hears_so_before_the_error_event() {
     // A short one is gathered, a long one goes straight from the caller's slice.
     for bytes in [1, 10_000] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (us, peer) = accepted(&mut reactor, recorder("us", &log));
         at(&mut reactor, us).pause(); // so that the write is the first to meet the reset
         reset(peer);
@@ -51,8 +49,7 @@ fn r43_a_write_that_fails_hears_so_before_the_error_event() {
 
 #[test]
 fn r43_a_completion_that_writes_does_not_starve_the_turn() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     fn again(net: &mut netloop::Net, us: SocketId, log: Log) {
         let mut socket = net.socket(us).unwrap();
@@ -72,8 +69,7 @@ fn r43_a_completion_that_writes_does_not_starve_the_turn() {
 
 #[test]
 fn r44_closed_before_connect_every_completion_hears_so_after_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to);
     let mut us = at(&mut reactor, us);
     us.write_then(b"a", completion("a", &log));
@@ -96,8 +92,7 @@ fn r44_closed_before_connect_every_completion_hears_so_after_close() {
 
 #[test]
 fn r44_a_refused_write_keeps_its_place_behind_those_that_wait_for_the_connection() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to);
     let mut us = at(&mut reactor, us);
     us.write_then(b"a", completion("a", &log));
@@ -117,8 +112,7 @@ fn r44_a_refused_write_keeps_its_place_behind_those_that_wait_for_the_connection
 
 #[test]
 fn r44_so_it_is_when_the_connect_fails() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (_refusing, address) = refusing();
     let us = reactor.net().connect(address, recorder("us", &log));
     let mut us = us.unwrap();
@@ -140,8 +134,7 @@ fn r44_so_it_is_when_the_connect_fails() {
 
 #[test]
 fn r45_destroy_with_bytes_queued_cancels_their_completions_before_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     let mut us = at(&mut reactor, us);
     us.write_then(&pattern(5000), completion("sent", &log));
@@ -171,8 +164,7 @@ fn r45_destroy_with_bytes_queued_cancels_their_completions_before_close() {
 /// share: one order, whatever failed.
 #[test]
 fn r45_destroy_with_an_error_gives_it_to_the_completions_and_then_to_error() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     let mut us = at(&mut reactor, us);
     us.write_then(&vec![0; BIG], completion("first", &log));
@@ -193,8 +185,7 @@ fn r45_destroy_with_an_error_gives_it_to_the_completions_and_then_to_error() {
 
 #[test]
 fn r45_bytes_that_were_only_gathered_leave_before_destroy() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Data(_) = event {

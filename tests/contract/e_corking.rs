@@ -17,8 +17,7 @@ fn bytes_that_left(reactor: Reactor, mut peer: TcpStream) -> Vec<u8> {
 
 #[test]
 fn r51_cork_nests_and_what_it_held_leaves_in_one_send() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.cork();
@@ -49,8 +48,7 @@ fn r51_cork_nests_and_what_it_held_leaves_in_one_send() {
 
 #[test]
 fn r51_corked_bytes_reach_the_mark_and_drain_after_uncork() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.cork();
@@ -66,8 +64,7 @@ fn r51_corked_bytes_reach_the_mark_and_drain_after_uncork() {
 
 #[test]
 fn r51_writable_corked_counts_the_uncorks_to_come() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     let mut us = at(&mut reactor, us);
     assert_eq!(us.writable_corked(), 0);
@@ -83,8 +80,7 @@ fn r51_writable_corked_counts_the_uncorks_to_come() {
 #[test]
 fn r51_end_uncorks_however_often_it_was_corked() {
     for ended_by_peer in [false, true] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
         let mut socket = at(&mut reactor, us);
         socket.cork();
@@ -104,8 +100,7 @@ fn r51_end_uncorks_however_often_it_was_corked() {
 
 #[test]
 fn r51_destroy_drops_what_is_corked() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.cork();
@@ -119,8 +114,7 @@ fn r51_destroy_drops_what_is_corked() {
 /// Node's `write` has handed them over by then; here they were gathered.
 #[test]
 fn r51_cork_holds_back_only_what_is_written_after_it() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.write(b"before");
@@ -135,8 +129,7 @@ fn r51_cork_holds_back_only_what_is_written_after_it() {
 
 #[test]
 fn r52_bytes_written_counts_at_the_write_once_and_survives_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let handler = reacting("us", &log, move |socket, event| match event {
@@ -168,8 +161,7 @@ fn r52_bytes_written_counts_at_the_write_once_and_survives_close() {
 
 #[test]
 fn r53_buffer_size_is_exactly_what_the_kernel_has_not_taken() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = accepted(&mut reactor, recorder("us", &log));
     let sent = pattern(BIG);
     let mut socket = at(&mut reactor, us);
@@ -184,8 +176,7 @@ fn r53_buffer_size_is_exactly_what_the_kernel_has_not_taken() {
 
 #[test]
 fn r53_buffer_size_is_zero_at_finish() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Finish = event {

@@ -4,13 +4,12 @@
 //! `connect` are the only sources of sockets.
 
 use crate::support::*;
-use netloop::{Event, Reactor, ReadyState, Socket};
+use netloop::{Event, ReadyState, Socket};
 use std::io::Read;
 
 #[test]
 fn r46_a_write_after_end_destroys_the_socket_with_an_error() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.write_then(b"before", completion("before", &log));
@@ -40,8 +39,7 @@ fn r46_a_write_after_end_destroys_the_socket_with_an_error() {
 
 #[test]
 fn r46_so_it_does_once_the_fin_is_sent_and_for_end_with_data() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     at(&mut reactor, us).end();
     turn_until_line(&mut reactor, &log, "us finish");
@@ -55,8 +53,7 @@ fn r46_so_it_does_once_the_fin_is_sent_and_for_end_with_data() {
 
 #[test]
 fn r47_a_write_after_both_sides_ended_is_epipe() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = full(&mut reactor, &log);
     peer.shutdown(std::net::Shutdown::Write).unwrap();
     turn_until_line(&mut reactor, &log, "us end");
@@ -79,8 +76,7 @@ fn r47_a_write_after_both_sides_ended_is_epipe() {
 
 #[test]
 fn r47_so_it_is_in_end_if_we_ended_first_and_in_the_last_finish() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let write = |on: &'static str| {
         move |socket: &mut Socket<'_>, event: Event<'_>| {
             if describe(&event) == on {
@@ -108,8 +104,7 @@ fn r47_so_it_is_in_end_if_we_ended_first_and_in_the_last_finish() {
 
 #[test]
 fn r48_a_half_open_socket_writes_on_after_the_peers_fin() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, mut peer) = accepted_with(
         &mut reactor,
         |options| options.allow_half_open(true),
@@ -136,8 +131,7 @@ fn r48_a_half_open_socket_writes_on_after_the_peers_fin() {
 
 #[test]
 fn r49_a_write_after_destroy_only_tells_its_completion() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
         if let Event::Close { .. } = event {
@@ -170,8 +164,7 @@ fn r49_a_write_after_destroy_only_tells_its_completion() {
 /// connect failed is destroyed when it hears so.
 #[test]
 fn r50_a_write_on_a_socket_whose_connect_failed_is_one_after_destroy() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (_refusing, address) = refusing();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
@@ -196,8 +189,7 @@ fn r50_a_write_on_a_socket_whose_connect_failed_is_one_after_destroy() {
 /// That the process survives where SIGPIPE is not ignored is a matter of flags, and tested in `sys`.
 #[test]
 fn r54_a_reset_during_a_write_is_one_error_and_fails_what_is_queued() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |_, event| {
         if let Event::Error(error) = event {
@@ -225,8 +217,7 @@ fn r54_a_reset_during_a_write_is_one_error_and_fails_what_is_queued() {
 
 #[test]
 fn r54_a_reset_that_a_write_finds_first_is_the_writes_error() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = accepted(&mut reactor, recorder("us", &log));
     reset(peer);
     let mut socket = at(&mut reactor, us);

@@ -4,7 +4,7 @@
 //! so "after close" is inside `on_close`, and later there is nobody to ask.
 
 use crate::support::*;
-use netloop::{Address, Event, Handler, Reactor, ReadyState, Socket};
+use netloop::{Address, Event, Handler, ReadyState, Socket};
 use std::cell::RefCell;
 use std::io::Write;
 use std::net::{Shutdown, TcpListener};
@@ -41,8 +41,7 @@ fn poke(socket: &mut Socket<'_>) -> [u64; 2] {
 
 #[test]
 fn r60_every_getter_and_setter_is_safe_in_close_and_afterwards_there_is_no_socket() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| match event {
         Event::Data(_) => {
@@ -78,8 +77,7 @@ fn r60_every_getter_and_setter_is_safe_in_close_and_afterwards_there_is_no_socke
 
 #[test]
 fn r60_so_they_are_between_destroy_and_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     at(&mut reactor, us).destroy();
     assert_eq!(poke(&mut at(&mut reactor, us)), [0, 0]);
@@ -91,8 +89,7 @@ fn r60_so_they_are_between_destroy_and_close() {
 /// Node forgets the peer's address at destroy unless it was read before; here it is kept.
 #[test]
 fn r61_the_addresses_are_unknown_while_connecting_and_known_from_connect_to_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let seen = Rc::new(RefCell::new(Vec::new()));
     let note = seen.clone();
     let handler = reacting("us", &log, move |socket, event| {
@@ -137,8 +134,7 @@ fn r61_the_addresses_are_unknown_while_connecting_and_known_from_connect_to_clos
 
 #[test]
 fn r61_an_accepted_sockets_peer_is_known_though_it_has_reset_already() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let seen = Rc::new(RefCell::new(Vec::new()));
     let (note, told) = (seen.clone(), log.clone());
     let address = listen(&mut reactor, move |socket| {
@@ -159,8 +155,7 @@ fn r61_an_accepted_sockets_peer_is_known_though_it_has_reset_already() {
 
 #[test]
 fn r66_ready_state_says_which_sides_are_open() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     let watch = |who: &'static str| {
         let told = told.clone();

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 #[test]
 fn r55_destroy_is_done_when_it_returns_and_only_close_follows() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let told = log.clone();
     // The one destroyed has more input waiting, its end too, a drain and a finish in sight.
     let handler = reacting("us", &log, move |socket, event| {
@@ -38,8 +37,7 @@ fn r55_destroy_is_done_when_it_returns_and_only_close_follows() {
 
 #[test]
 fn r55_what_was_noted_already_is_not_told_after_destroy() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     // The queue empties, and the FIN goes behind it: in this turn `drain` or `finish` are noted, and
     // the completion, which is told first, destroys the socket.
     for end in [false, true] {
@@ -60,8 +58,7 @@ fn r55_what_was_noted_already_is_not_told_after_destroy() {
 
 #[test]
 fn r55_destroy_from_outside_is_told_later() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (client, server) = connected(
         &mut reactor,
         recorder("client", &log),
@@ -81,8 +78,7 @@ fn r55_destroy_from_outside_is_told_later() {
 
 #[test]
 fn r55_a_second_destroy_is_ignored_and_so_is_its_error() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     let mut us = at(&mut reactor, us);
     us.destroy();
@@ -99,8 +95,7 @@ fn r55_a_second_destroy_is_ignored_and_so_is_its_error() {
 #[test]
 fn r55_destroy_tells_no_error_whatever_became_of_the_last_bytes() {
     for reset_ours in [false, true] {
-        let mut reactor = Reactor::new().unwrap();
-        let log = Log::new();
+        let (mut reactor, log) = fresh();
         let (us, peer) = accepted(&mut reactor, recorder("us", &log));
         reset(peer);
         let mut us = at(&mut reactor, us);
@@ -119,8 +114,7 @@ fn r55_destroy_tells_no_error_whatever_became_of_the_last_bytes() {
 
 #[test]
 fn r56_destroy_in_data_drops_the_rest_and_the_peer_sees_a_reset() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Data(_) = event {
             socket.destroy();
@@ -139,8 +133,7 @@ fn r56_destroy_in_data_drops_the_rest_and_the_peer_sees_a_reset() {
 
 #[test]
 fn r56_with_nothing_left_unread_the_peer_sees_a_plain_end() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Data(_) = event {
             socket.destroy();
@@ -155,8 +148,7 @@ fn r56_with_nothing_left_unread_the_peer_sees_a_plain_end() {
 
 #[test]
 fn r57_the_first_error_is_the_one_that_is_told_and_one_close_follows() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = accepted(&mut reactor, recorder("us", &log));
     let mut socket = at(&mut reactor, us);
     socket.destroy_with(Error::new("FIRST", "first"));
@@ -172,8 +164,7 @@ fn r57_the_first_error_is_the_one_that_is_told_and_one_close_follows() {
 
 #[test]
 fn r57_it_is_told_though_the_last_bytes_fail_to_leave() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = accepted(&mut reactor, recorder("us", &log));
     reset(peer);
     let mut us = at(&mut reactor, us);
@@ -186,8 +177,7 @@ fn r57_it_is_told_though_the_last_bytes_fail_to_leave() {
 
 #[test]
 fn r57_a_failure_inside_error_and_close_is_no_second_one() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Error(_) | Event::Close { .. } = event {
             socket.destroy_with(Error::new("SECOND", "second"));
@@ -276,8 +266,7 @@ fn r59_close_is_the_last_event_and_says_whether_an_error_was_told() {
 
 #[test]
 fn r59_an_error_that_is_noted_late_in_a_turn_still_comes_before_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
     let handler = reacting("other", &log, move |socket, event| {
         if let Event::Finish = event {
@@ -294,8 +283,7 @@ fn r59_an_error_that_is_noted_late_in_a_turn_still_comes_before_close() {
 
 #[test]
 fn r59_once_close_was_told_the_id_finds_nothing_even_in_the_same_turn() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let ids = Rc::new(RefCell::new(Vec::new()));
     let mut peers = Vec::new();
     for who in ["first", "second"] {

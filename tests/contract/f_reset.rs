@@ -11,8 +11,7 @@ use std::net::TcpListener;
 
 #[test]
 fn r62_reset_and_destroy_sends_an_rst_and_is_no_error_to_us() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, peer) = accepted(&mut reactor, recorder("us", &log));
     let mut us = at(&mut reactor, us);
     us.reset_and_destroy();
@@ -28,8 +27,7 @@ fn r62_reset_and_destroy_sends_an_rst_and_is_no_error_to_us() {
 
 #[test]
 fn r62_a_peer_of_ours_reads_econnreset() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (client, _) = connected(
         &mut reactor,
         recorder("client", &log),
@@ -44,8 +42,7 @@ fn r62_a_peer_of_ours_reads_econnreset() {
 
 #[test]
 fn r63_while_connecting_a_reset_waits_for_connect() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let told = log.clone();
     let handler = reacting("us", &log, move |socket, event| {
@@ -87,8 +84,7 @@ fn r63_a_destroy_behind_that_reset_cancels_it_silently() {
 
 #[test]
 fn r63_so_does_one_in_connect_but_for_the_rst() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let handler = reacting("us", &log, |socket, event| {
         if let Event::Connect = event {
@@ -123,8 +119,7 @@ fn r64_a_reset_of_a_destroyed_socket_does_nothing() {
 /// connects.
 #[test]
 fn r65_whoever_has_the_id_aborts_with_an_error_and_then_close() {
-    let mut reactor = Reactor::new().unwrap();
-    let log = Log::new();
+    let (mut reactor, log) = fresh();
     let (us, _) = connected(&mut reactor, recorder("us", &log), recorder("them", &log));
     let (_kept, address) = refusing();
     let early = reactor.net().connect(address, recorder("early", &log));

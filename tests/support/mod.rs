@@ -128,6 +128,11 @@ pub fn assert_destroyed(socket: &Socket<'_>) {
     assert!(!socket.writable_need_drain());
 }
 
+/// A loop, and the log that its handlers are to write.
+pub fn fresh() -> (Reactor, Log) {
+    (Reactor::new().unwrap(), Log::new())
+}
+
 /// Turns the loop until `done` says so.
 #[track_caller]
 pub fn turn_until(reactor: &mut Reactor, mut done: impl FnMut(&mut Net) -> bool) {
