@@ -13,6 +13,7 @@ mod stage;
 
 mod a_accepting;
 mod c_reading;
+mod d_refused;
 mod d_writing;
 mod e_batches;
 mod e_matrix;
