@@ -75,6 +75,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+mod ip;
 mod log_limit;
 mod net;
 mod options;
@@ -88,6 +89,7 @@ mod time;
 pub use address::{Address, Family};
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
+pub use ip::{is_ip, is_ipv4, is_ipv6};
 pub use net::{Net, ReadyState, Server, ServerId, Socket, SocketId, TimerId};
 pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors};
 pub use reactor::Reactor;

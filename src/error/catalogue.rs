@@ -54,6 +54,14 @@ impl Error {
         )
     }
 
+    /// `text` is no IP address, or none with a port.
+    pub(crate) fn invalid_address(text: &str) -> Error {
+        Error::misuse(
+            "ERR_INVALID_ADDRESS",
+            format!("Invalid socket address: '{}'", Quoted(text)),
+        )
+    }
+
     /// An argument that cannot be used, with words that say why and what would do.
     ///
     /// Text of the caller's goes through [`Quoted`] first.
@@ -148,6 +156,7 @@ mod tests {
             (Error::server_not_running(), "ERR_SERVER_NOT_RUNNING", "Server is not running."),
             (Error::bad_port("70000"), "ERR_SOCKET_BAD_PORT", "Port should be >= 0 and < 65536. Received '70000'."),
             (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example (names are not looked up yet)"),
+            (Error::invalid_address("1.2.3"), "ERR_INVALID_ADDRESS", "Invalid socket address: '1.2.3'"),
             (Error::invalid_argument("no"), "ERR_INVALID_ARG_VALUE", "no"),
         ];
         for (error, code, text) in expected {
