@@ -1,6 +1,6 @@
 //! What is an IP address, going by its text.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use crate::address::{Address, Family};
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 ///
 /// Only the text is looked at. IPv4 is four decimal numbers without leading zeros; IPv6 may end in
 /// an IPv4 address, and may name a zone, as in `fe80::1%eth0`, by letters, digits and `-.:`. For an
-/// address to work with rather than an answer, parse an [`IpAddr`](std::net::IpAddr), which has no zones.
+/// address to work with rather than an answer, parse an [`IpAddr`], which has no zones.
 ///
 /// ```
 /// use netloop::{Family, is_ip};
@@ -58,6 +58,15 @@ pub fn is_ipv6(text: &str) -> bool {
 fn is_zone(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-.:".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)
+}
+
+impl Family {
+    pub(crate) fn of(ip: IpAddr) -> Family {
+        match ip {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
 }
 
 impl FromStr for Address {

@@ -69,6 +69,7 @@ struct Readme;
 mod planted;
 
 mod address;
+mod block_list;
 mod connection;
 mod error;
 #[cfg(fuzzing)] // set by cargo-fuzz, never by a feature
@@ -87,6 +88,7 @@ mod sys;
 mod time;
 
 pub use address::{Address, Family};
+pub use block_list::BlockList;
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
 pub use ip::{is_ip, is_ipv4, is_ipv6};

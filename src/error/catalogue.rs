@@ -62,11 +62,35 @@ impl Error {
         )
     }
 
+    /// A number that is not from 0 to `most`.
+    pub(crate) fn out_of_range(name: &str, most: u8, received: i64) -> Error {
+        Error::misuse(
+            "ERR_OUT_OF_RANGE",
+            format!(
+                "The value of \"{name}\" is out of range. \
+                 It must be >= 0 && <= {most}. Received {received}"
+            ),
+        )
+    }
+
     /// An argument that cannot be used, with words that say why and what would do.
     ///
     /// Text of the caller's goes through [`Quoted`] first.
     pub(crate) fn invalid_argument(message: impl Into<String>) -> Error {
         Error::misuse("ERR_INVALID_ARG_VALUE", message.into())
+    }
+
+    /// Adds in which line of a text the mistake stands, the first being 1. For a misuse.
+    pub(crate) fn in_line(self, line: usize) -> Error {
+        match &*self.0 {
+            Repr::Misuse { code, message } => {
+                Error::misuse(code, format!("line {line}: {message}"))
+            }
+            _ => {
+                debug_assert!(false, "only a misuse stands in a text");
+                self
+            }
+        }
     }
 }
 
@@ -157,7 +181,9 @@ mod tests {
             (Error::bad_port("70000"), "ERR_SOCKET_BAD_PORT", "Port should be >= 0 and < 65536. Received '70000'."),
             (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example (names are not looked up yet)"),
             (Error::invalid_address("1.2.3"), "ERR_INVALID_ADDRESS", "Invalid socket address: '1.2.3'"),
+            (Error::out_of_range("prefix", 32, -1), "ERR_OUT_OF_RANGE", "The value of \"prefix\" is out of range. It must be >= 0 && <= 32. Received -1"),
             (Error::invalid_argument("no"), "ERR_INVALID_ARG_VALUE", "no"),
+            (Error::invalid_argument("no").in_line(7), "ERR_INVALID_ARG_VALUE", "line 7: no"),
         ];
         for (error, code, text) in expected {
             assert_eq!((error.code(), error.to_string().as_str()), (code, text));
