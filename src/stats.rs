@@ -23,6 +23,9 @@ pub struct Stats {
     pub connects: u64,
     /// Peers turned away by `max_connections`.
     pub dropped: u64,
+    /// Peers turned away, and attempts to connect not made, because of a
+    /// [`BlockList`](crate::BlockList).
+    pub blocked: u64,
     /// Times that a server ran out of descriptors; an episode counts once.
     pub starved: u64,
     /// Peers closed with the spare descriptor while there was no other.
@@ -104,6 +107,7 @@ pub(crate) struct Counters {
     pub(crate) accepted: u64,
     pub(crate) connects: u64,
     pub(crate) dropped: u64,
+    pub(crate) blocked: u64,
     pub(crate) starved: u64,
     pub(crate) shed: u64,
 }

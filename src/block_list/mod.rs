@@ -24,7 +24,8 @@ use rule::Rule;
 
 /// Addresses that a server turns away, or that a socket does not connect to.
 ///
-/// A clone is the same list: a
+/// It is given to [`ListenOptions::block_list`](crate::ListenOptions::block_list) and
+/// [`ConnectOptions::block_list`](crate::ConnectOptions::block_list). A clone is the same list: a
 /// rule that is added or removed later counts from the next connection on, in every server and on
 /// every thread that has the list. Connections that stand are left alone.
 ///

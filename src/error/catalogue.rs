@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
+use std::net::IpAddr;
 
 use super::{Error, Repr};
 
@@ -114,6 +115,15 @@ impl Error {
         )
     }
 
+    /// A connect to an address that the socket's block list names.
+    pub(crate) fn ip_blocked(ip: IpAddr) -> Error {
+        Error::cut_short(
+            "ERR_IP_BLOCKED",
+            ErrorKind::PermissionDenied,
+            format!("IP({ip}) is blocked by net.BlockList"),
+        )
+    }
+
     /// The write queue holds `cap_bytes` already. Node's queue has no bound: the words are ours.
     pub(crate) fn buffer_full(cap_bytes: usize) -> Error {
         Error::cut_short(
@@ -199,6 +209,7 @@ mod tests {
         let expected = [
             (Error::ended_by_peer(), "EPIPE", "This socket has been ended by the other party"),
             (Error::socket_closed_before_connection(), "ERR_SOCKET_CLOSED_BEFORE_CONNECTION", "Socket closed before the connection was established"),
+            (Error::ip_blocked([192, 0, 2, 1].into()), "ERR_IP_BLOCKED", "IP(192.0.2.1) is blocked by net.BlockList"),
             (Error::buffer_full(16), "ENOBUFS", "write ENOBUFS: more bytes wait to be sent than the write cap of 16"),
         ];
         for (error, code, text) in expected {

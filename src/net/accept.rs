@@ -115,6 +115,12 @@ impl Net {
                 remote: peer.into(),
             });
         }
+        if server.blocks(peer.ip()) {
+            log::debug!("server {key:?}: {peer} is blocked");
+            self.sys.discard(stream);
+            self.counters.blocked += 1;
+            return Accepted::Nobody;
+        }
         server.connections += 1;
         self.counters.accepted += 1;
         let socket = self.insert_accepted(key, stream, peer);

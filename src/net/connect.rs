@@ -11,8 +11,9 @@ use super::{Net, Socket};
 use crate::connection::{Input, Latch, Lifecycle, Plan, Tell};
 use crate::options::ConnectOptions;
 use crate::sys::Interest;
-use crate::{Address, Error, Handler, Result};
+use crate::{Address, BlockList, Error, Handler, Result};
 use std::io;
+use std::net::IpAddr;
 
 impl Net {
     /// Connects, and lets `handler` hear how it goes.
@@ -69,6 +70,7 @@ impl Net {
             entry.handler = Some(handler);
             entry.cold_mut().connect = Some(Connecting {
                 address,
+                block_list: options.block_list,
                 options: options.socket.clone(),
             });
             entry
@@ -104,10 +106,23 @@ impl Net {
             return;
         };
         let address = connecting.address;
-        entry.cold_mut().dialled = Some(address);
+        if let Some(error) = self.blocked(address.ip(), connecting.block_list.as_ref()) {
+            self.fail(key, error);
+            return;
+        }
         if let Err(error) = self.dial(key, connecting) {
             self.fail(key, Error::io("connect", error).with_address(address));
         }
+    }
+
+    /// Why an attempt at `ip` must not be made, if the socket's block list names it. Asked where an
+    /// attempt begins, and counted.
+    fn blocked(&mut self, ip: IpAddr, list: Option<&BlockList>) -> Option<Error> {
+        if !list?.check(ip) {
+            return None;
+        }
+        self.counters.blocked += 1;
+        Some(Error::ip_blocked(ip))
     }
 
     fn dial(&mut self, key: Key, connecting: Connecting) -> io::Result<()> {
@@ -122,6 +137,7 @@ impl Net {
             return Ok(());
         };
         entry.stream = Some(stream);
+        entry.cold_mut().dialled = Some(connecting.address);
         entry.apply(&connecting.options, &mut self.sys);
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::connection::{Latch, Lifecycle, WriteQueue};
 use crate::options::SocketOptions;
 use crate::sys::Stream;
 use crate::time::{ENTRY_BYTES, EntryId};
-use crate::{Error, Handler, Net, Result};
+use crate::{BlockList, Error, Handler, Net, Result};
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -78,6 +78,7 @@ pub(crate) struct Cold {
 /// A connect that has not begun.
 pub(crate) struct Connecting {
     pub(crate) address: SocketAddr,
+    pub(crate) block_list: Option<BlockList>,
     pub(crate) options: SocketOptions,
 }
 

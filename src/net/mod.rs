@@ -173,6 +173,7 @@ impl Net {
             accepted: counters.accepted,
             connects: counters.connects,
             dropped: counters.dropped,
+            blocked: counters.blocked,
             starved: counters.starved,
             shed: counters.shed,
             syscalls: self.sys.calls.into(),

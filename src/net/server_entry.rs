@@ -5,6 +5,7 @@ use crate::handler::BoxedAcceptor;
 use crate::options::ListenOptions;
 use crate::sys::Listener;
 use crate::{Address, Error};
+use std::net::IpAddr;
 
 /// One server.
 pub(crate) struct ServerEntry {
@@ -45,6 +46,11 @@ impl ServerEntry {
         self.options
             .max_connections
             .is_some_and(|most| self.connections >= most)
+    }
+
+    pub(crate) fn blocks(&self, ip: IpAddr) -> bool {
+        let list = self.options.block_list.as_ref();
+        list.is_some_and(|list| list.check(ip))
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
 use crate::address::Address;
+use crate::block_list::BlockList;
 use crate::error::{Error, Result};
 
 /// Where a socket connects to, and what it is made with.
@@ -41,6 +42,8 @@ pub struct ConnectOptions {
     peer: Result<SocketAddr>,
     /// Zero is no timeout.
     pub(crate) timeout: Duration,
+    /// `None` blocks nobody.
+    pub(crate) block_list: Option<BlockList>,
     pub(crate) socket: SocketOptions,
 }
 
@@ -115,6 +118,27 @@ impl ConnectOptions {
         self
     }
 
+    /// Whom not to connect to: an attempt at a blocked address fails with `ERR_IP_BLOCKED` before
+    /// the kernel is asked.
+    ///
+    /// The attempt is told first, as any other; the list is asked after that, and it is shared:
+    /// rules that were added meanwhile count. Default: nobody is blocked.
+    ///
+    /// ```
+    /// use netloop::{BlockList, ConnectOptions};
+    ///
+    /// // A program that connects where strangers tell it to should not find its own network.
+    /// let private = BlockList::new();
+    /// private.add_cidrs(BlockList::PRIVATE_RANGES)?;
+    /// let options = ConnectOptions::from("127.0.0.1:80").block_list(&private);
+    /// # Ok::<(), netloop::Error>(())
+    /// ```
+    #[doc(alias = "blockList")]
+    pub fn block_list(mut self, list: &BlockList) -> ConnectOptions {
+        self.block_list = Some(list.clone());
+        self
+    }
+
     /// Whom to connect to, or why the text the options were made from names nobody.
     pub(crate) fn resolve(&self) -> Result<SocketAddr> {
         self.peer.clone()
@@ -124,6 +148,7 @@ impl ConnectOptions {
         ConnectOptions {
             peer,
             timeout: Duration::ZERO,
+            block_list: None,
             socket: SocketOptions::default(),
         }
     }

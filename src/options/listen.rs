@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
 use crate::address::Address;
+use crate::block_list::BlockList;
 use crate::error::Result;
 
 /// Where a server listens, and what it gives to each socket it accepts.
@@ -46,6 +47,8 @@ pub struct ListenOptions {
     pub(crate) reuse_port: bool,
     pub(crate) ipv6_only: bool,
     pub(crate) out_of_descriptors: OutOfDescriptors,
+    /// `None` blocks nobody.
+    pub(crate) block_list: Option<BlockList>,
     pub(crate) socket: SocketOptions,
 }
 
@@ -196,6 +199,19 @@ impl ListenOptions {
         self
     }
 
+    /// Whom to turn away: a peer whose address is blocked is accepted and closed at once, and
+    /// nobody is told.
+    ///
+    /// There is no `connection` and no `drop`, and it does not count as a connection; only
+    /// [`Stats::blocked`](crate::Stats::blocked) does. A server that has reached
+    /// [`max_connections`](Self::max_connections) drops every peer, this one too. The list is
+    /// shared: rules that are added later count. Default: nobody is blocked.
+    #[doc(alias = "blockList")]
+    pub fn block_list(mut self, list: &BlockList) -> ListenOptions {
+        self.block_list = Some(list.clone());
+        self
+    }
+
     /// Where to bind, or why the text the options were made from says nothing of the kind.
     pub(crate) fn resolve(&self) -> Result<Bind> {
         self.bind.clone()
@@ -209,6 +225,7 @@ impl ListenOptions {
             reuse_port: false,
             ipv6_only: false,
             out_of_descriptors: OutOfDescriptors::default(),
+            block_list: None,
             socket: SocketOptions::default(),
         }
     }

@@ -1,10 +1,12 @@
-//! Group B: connecting to a literal IP address and port (R4 to R6, R11, R12, R14, R15).
+//! Group B: connecting to a literal IP address and port (R4 to R6, R11, R12, R14 to R16).
 //!
-//! R7 to R10 come with name lookup, R13 with local addresses, R16 with block lists; of R12 the
+//! R7 to R10 come with name lookup, R13 with local addresses; of R12 the
 //! event `connectionAttemptFailed` comes with the race between addresses.
 
 use crate::support::*;
-use netloop::{ConnectOptions, Event, Handler, Net, Reactor, Socket, SocketId, handler_fn};
+use netloop::{
+    BlockList, ConnectOptions, Event, Handler, Net, Reactor, Socket, SocketId, handler_fn,
+};
 use std::cell::{Cell, RefCell};
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
@@ -404,4 +406,91 @@ fn r15_connecting_again_works_from_error_as_well_and_the_old_socket_still_tells_
         "second connect",
     ]);
     assert_eq!(log.count("first close true"), 1);
+}
+
+/// Fails to connect to `address` because of `list`, and gives what was told.
+fn blocked(address: SocketAddr, list: &BlockList) -> Vec<String> {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let options = ConnectOptions::from(address).block_list(list);
+    let client = recorder("client", &log);
+    let mut socket = reactor.net().connect(options, client).unwrap();
+    socket.write_then(b"x", completion("client write", &log));
+    run_to_its_end(&mut reactor);
+    let stats = reactor.net().stats();
+    assert_eq!((stats.blocked, stats.syscalls.connect), (1, 0));
+    log.of("client")
+}
+
+#[test]
+fn r16_a_blocked_address_is_told_as_an_attempt_and_an_error_and_the_kernel_is_not_asked() {
+    let (_kept, address) = refusing();
+    let list = BlockList::new();
+    list.add_address(address.ip());
+    let told = [
+        &format!("attempt {address}"),
+        "error ERR_IP_BLOCKED",
+        "close true",
+        "write ERR_SOCKET_CLOSED_BEFORE_CONNECTION", // with its close, as of any (R44)
+    ];
+    assert_eq!(blocked(address, &list), told);
+}
+
+#[test]
+fn r16_the_error_says_which_address_is_blocked() {
+    let mut reactor = Reactor::new().unwrap();
+    let list = BlockList::new();
+    list.add_cidrs(BlockList::PRIVATE_RANGES).unwrap();
+    let told = Rc::new(RefCell::new(None));
+    let seen = told.clone();
+    let options = ConnectOptions::from("127.0.0.1:80").block_list(&list);
+    let client = handler_fn(move |socket: &mut Socket<'_>, event| {
+        if let Event::Error(error) = event {
+            assert!(socket.destroyed());
+            *seen.borrow_mut() = Some(error.clone());
+        }
+    });
+    reactor.net().connect(options, client).unwrap();
+    run_to_its_end(&mut reactor);
+    let error = told.take().unwrap();
+    assert_eq!(error.code(), "ERR_IP_BLOCKED");
+    let words = "IP(127.0.0.1) is blocked by net.BlockList";
+    assert_eq!(error.to_string(), words);
+    assert!(!error.is_misuse());
+}
+
+#[test]
+fn r16_an_ipv4_rule_blocks_the_mapped_ipv6_address_and_the_other_way_round() {
+    let v4 = BlockList::new();
+    v4.add_cidr("127.0.0.0/8").unwrap();
+    let mapped: SocketAddr = "[::ffff:127.0.0.1]:80".parse().unwrap();
+    assert!(blocked(mapped, &v4).contains(&"error ERR_IP_BLOCKED".into()));
+    let v6 = BlockList::new();
+    v6.add_address(mapped.ip());
+    let plain = SocketAddr::from(([127, 0, 0, 1], 80));
+    assert!(blocked(plain, &v6).contains(&"error ERR_IP_BLOCKED".into()));
+}
+
+#[test]
+fn r16_a_rule_counts_from_when_it_is_added_even_in_the_attempt() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let address = greeting(&mut reactor);
+    let list = BlockList::new();
+    let options = || ConnectOptions::from(address).block_list(&list);
+    let first = recorder("first", &log);
+    reactor.net().connect(options(), first).unwrap();
+    turn_until_line(&mut reactor, &log, "first data 2");
+
+    let same = list.clone();
+    let second = reacting("second", &log, move |_, event| {
+        if let Event::ConnectionAttempt(address) = event {
+            same.add_address(address.ip().unwrap());
+        }
+    });
+    reactor.net().connect(options(), second).unwrap();
+    turn_until_line(&mut reactor, &log, "second close true");
+    let attempt = format!("attempt {address}");
+    let told = [&attempt, "error ERR_IP_BLOCKED", "close true"];
+    assert_eq!(log.of("second"), told);
 }

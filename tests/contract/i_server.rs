@@ -1,13 +1,13 @@
-//! Group I: servers on TCP (R87 to R93, R95, R96, R98 to R104).
+//! Group I: servers on TCP (R87 to R93, R95 to R104).
 //!
-//! R94 comes with unix sockets, R97 with block lists; of R93 only what holds until names are looked
+//! R94 comes with unix sockets; of R93 only what holds until names are looked
 //! up. What needs an errno on demand stands in `src/net/server_tests.rs`: R102, R92 on a machine
 //! without IPv6, and the options of R95.
 
 use crate::support::*;
 use netloop::{
-    Acceptor, Address, Dropped, Error, Handler, ListenOptions, Net, Reactor, Server, ServerId,
-    Socket, SocketId, handler_fn,
+    Acceptor, Address, BlockList, Dropped, Error, Handler, ListenOptions, Net, Reactor, Server,
+    ServerId, Socket, SocketId, handler_fn,
 };
 use std::cell::{Cell, RefCell};
 use std::io::Read;
@@ -368,6 +368,88 @@ fn r96_the_limit_may_change_at_any_time_and_those_inside_stay() {
     server(&mut reactor, served.id).set_max_connections(None);
     let _third = plain_peer(served.address);
     turn_until_lines(&mut reactor, &log, "server connection", 3);
+}
+
+#[test]
+fn r97_a_blocked_peer_is_closed_and_nobody_is_told() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let list = BlockList::new();
+    let served = serve(&mut reactor, &log, any_port().block_list(&list));
+    list.add_address([127, 0, 0, 1]); // later than the server: the list is shared
+    let mut peer = plain_peer(served.address); // the peer sees `connect`
+    turn_until(&mut reactor, |net| net.stats().blocked == 1);
+    assert!(sees_the_end(&mut peer));
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.lines(), ["server listening"]);
+    assert_eq!(server(&mut reactor, served.id).connections(), 0);
+    let stats = reactor.net().stats();
+    assert_eq!((stats.accepted, stats.dropped, stats.sockets), (0, 0, 0));
+
+    list.clear();
+    let _peer = plain_peer(served.address);
+    turn_until_line(&mut reactor, &log, "server connection");
+    // A rule that comes now does not touch who is inside.
+    list.add_address([127, 0, 0, 1]);
+    turn_until_quiet(&mut reactor);
+    assert_eq!(server(&mut reactor, served.id).connections(), 1);
+}
+
+#[test]
+fn r97_the_limit_is_checked_first_and_drops_a_blocked_peer_too() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let list = BlockList::new();
+    list.add_address([127, 0, 0, 1]);
+    let options = any_port().max_connections(0).block_list(&list);
+    let served = serve(&mut reactor, &log, options);
+    let _peer = plain_peer(served.address);
+    turn_until_line(&mut reactor, &log, "server drop");
+    assert_eq!(reactor.net().stats().blocked, 0);
+
+    // A blocked peer takes no place that a limit counts.
+    server(&mut reactor, served.id).set_max_connections(Some(1));
+    let _blocked = [plain_peer(served.address), plain_peer(served.address)];
+    turn_until(&mut reactor, |net| net.stats().blocked == 2);
+    list.clear();
+    let _let_in = plain_peer(served.address);
+    turn_until_line(&mut reactor, &log, "server connection");
+    assert_eq!(log.count("server drop"), 1);
+}
+
+#[test]
+fn r97_a_blocked_peer_does_not_hold_up_those_behind_it() {
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let list = BlockList::new();
+    list.add_cidr("127.0.0.0/8").unwrap();
+    let served = serve(&mut reactor, &log, any_port().block_list(&list));
+    // More than one turn accepts, all in the backlog before the first is looked at.
+    let _blocked: Vec<TcpStream> = (0..40).map(|_| plain_peer(served.address)).collect();
+    let unblock = list.clone();
+    turn_until(&mut reactor, |net| {
+        if net.stats().blocked >= 16 {
+            unblock.clear();
+        }
+        net.stats().accepted + net.stats().blocked == 40
+    });
+    assert!(log.has("server connection"));
+}
+
+#[test]
+fn r97_an_ipv4_peer_of_a_dual_stack_server_meets_ipv4_rules() {
+    if !has_ipv6() {
+        return;
+    }
+    let mut reactor = Reactor::new().unwrap();
+    let log = Log::new();
+    let list = BlockList::new();
+    list.add_address([127, 0, 0, 1]);
+    let options = ListenOptions::from(0).block_list(&list);
+    let served = serve(&mut reactor, &log, options);
+    let _peer = plain_peer(([127, 0, 0, 1], served.address.port()).into());
+    turn_until(&mut reactor, |net| net.stats().blocked == 1);
+    assert!(!log.has("server connection"));
 }
 
 #[test]
