@@ -32,6 +32,7 @@
 //! - [`Net`] is everything that a handler may reach: `listen`, `connect`, timers, other sockets.
 //! - [`Socket`] and [`Server`] are views that last as long as a call; [`SocketId`] and [`ServerId`]
 //!   are what is kept, and find nothing once their owner is gone.
+//! - [`Remote`] is the only door from other threads.
 //! - [`Handler`] has one method for each of Node's events.
 //!
 //! # The one rule
@@ -80,6 +81,7 @@ mod ip;
 mod log_limit;
 mod net;
 mod options;
+mod post;
 mod reactor;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -92,7 +94,8 @@ pub use block_list::BlockList;
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
 pub use ip::{is_ip, is_ipv4, is_ipv6};
-pub use net::{Net, ReadyState, Server, ServerId, Socket, SocketId, TimerId};
+pub use net::{Net, ReadyState, Remote, Server, ServerId, Socket, SocketId, TimerId};
 pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors};
+pub use post::Refused;
 pub use reactor::Reactor;
 pub use stats::{Stats, Syscalls};

@@ -30,6 +30,14 @@ pub struct Stats {
     pub starved: u64,
     /// Peers closed with the spare descriptor while there was no other.
     pub shed: u64,
+    /// Closures of [`Remote::post`](crate::Remote::post) that were run, and results of work on other
+    /// threads that came back.
+    pub posts: u64,
+    /// Pieces of work given to other threads.
+    pub offloads: u64,
+    /// Times that another thread woke the loop, each a system call of that thread. While the loop is
+    /// awake nobody does.
+    pub wakes: u64,
     /// System calls, by kind.
     pub syscalls: Syscalls,
 }
@@ -93,6 +101,7 @@ impl From<Calls> for Syscalls {
                 + calls.set_option
                 + calls.get_option
                 + calls.get_peer
+                + calls.waker
                 + calls.spare,
         }
     }
@@ -110,4 +119,6 @@ pub(crate) struct Counters {
     pub(crate) blocked: u64,
     pub(crate) starved: u64,
     pub(crate) shed: u64,
+    pub(crate) posts: u64,
+    pub(crate) offloads: u64,
 }

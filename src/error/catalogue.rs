@@ -3,12 +3,14 @@
 //! Knows what can go wrong, not when: whoever finds it out calls one of these. What the kernel
 //! refuses comes through [`Error::io`].
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 
 use super::{Error, Repr};
+use crate::sys::QUEUED_JOBS;
 
 /// How much of a text of the caller's an error repeats; the rest is an ellipsis.
 const MAX_QUOTED_CHARS: usize = 64;
@@ -130,6 +132,32 @@ impl Error {
             "ENOBUFS",
             ErrorKind::QuotaExceeded,
             format!("write ENOBUFS: more bytes wait to be sent than the write cap of {cap_bytes}"),
+        )
+    }
+
+    /// Work that no other thread will do, for the reason that `sys` gave.
+    pub(crate) fn offload_refused(source: io::Error) -> Error {
+        if source.kind() != ErrorKind::QuotaExceeded {
+            return Error::io("pthread_create", source);
+        }
+        Error::cut_short(
+            "ENOBUFS",
+            ErrorKind::QuotaExceeded,
+            format!("offload ENOBUFS: {QUEUED_JOBS} others wait for a thread already"),
+        )
+    }
+
+    /// Work on another thread that panicked with this.
+    pub(crate) fn offload_panicked(panic: &(dyn Any + Send)) -> Error {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Error::cut_short(
+            "ERR_OFFLOAD_PANICKED",
+            ErrorKind::Other,
+            match text {
+                Some(text) => format!("The work panicked: {}", Quoted(text)),
+                None => "The work panicked".into(),
+            },
         )
     }
 

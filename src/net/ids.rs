@@ -55,6 +55,9 @@ pub(crate) enum Target {
     Server(Key),
 }
 
+/// The token of the loop's waker: no socket and no server has it, since no generation is 0.
+pub(crate) const WAKER_TOKEN: u64 = u32::MAX as u64;
+
 /// The index bit that tells a server's token from a socket's.
 const SERVER: u32 = 1 << 31;
 

@@ -24,6 +24,10 @@ pub(crate) struct Limits {
     /// A write of at least so many bytes to an empty queue goes to the kernel from the caller's
     /// slice; a shorter one is gathered until the handler returns.
     pub(crate) direct_write_bytes: usize,
+    /// Closures from other threads that may wait.
+    pub(crate) queued_posts: usize,
+    /// Closures from other threads run in a turn.
+    pub(crate) posts: usize,
     /// Polls with a full batch after which idle timeouts are looked at all the same.
     pub(crate) full_batches: u32,
 }
@@ -40,6 +44,8 @@ impl Default for Limits {
             timers: 1024,
             idle_timeouts: 4096,
             direct_write_bytes: 4 * 1024,
+            queued_posts: 65_536,
+            posts: 256,
             full_batches: 16,
         }
     }

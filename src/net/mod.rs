@@ -5,7 +5,8 @@
 //! Only `reactor` does that.
 //!
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `fill` (from the kernel),
-//! `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`. `socket` and `server`
+//! `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`; `remote` is the
+//! door from other threads, `offload` work on them. `socket` and `server`
 //! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
@@ -20,7 +21,9 @@ mod ids;
 mod limits;
 mod listen;
 mod notes;
+mod offload;
 mod pause;
+mod remote;
 mod server;
 mod server_entry;
 #[cfg(test)]
@@ -38,11 +41,13 @@ pub(crate) use entry::SocketEntry;
 pub(crate) use fill::Filled;
 pub(crate) use flags::Flags;
 pub(crate) use idle::Idle;
-pub(crate) use ids::{Key, Target};
+pub(crate) use ids::{Key, Target, WAKER_TOKEN};
 pub use ids::{ServerId, SocketId, TimerId};
 pub(crate) use limits::Limits;
 pub(crate) use listen::ServerNote;
 pub(crate) use notes::{Note, Notes};
+pub(crate) use remote::Mail;
+pub use remote::Remote;
 pub use server::Server;
 pub use socket::{ReadyState, Socket};
 pub(crate) use timers::{Due, Every};
@@ -52,6 +57,8 @@ use crate::log_limit::LogLimit;
 use crate::stats::{Counters, Stats};
 use crate::sys::Sys;
 use crate::time::Wheel;
+use offload::Offload;
+use remote::Inbox;
 use server_entry::ServerEntry;
 use slots::Slots;
 use std::collections::VecDeque;
@@ -66,10 +73,13 @@ const NANOS_PER_TICK: u64 = 1_000_000;
 /// [`Reactor::net`](crate::Reactor::net) and [`Socket::net`] lend it; timers get it as their
 /// argument. Nothing that is called on it runs a handler before the present one has returned.
 pub struct Net {
+    /// What comes from other threads. Goes first: nothing is taken in while the rest goes.
+    inbox: Option<Inbox>,
     pub(crate) sys: Sys,
     pub(crate) sockets: Slots<SocketEntry>,
     pub(crate) servers: Slots<ServerEntry>,
     pub(crate) timers: Timers,
+    offloads: Slots<Offload>,
     idle: Wheel,
     pool: QueuePool,
 
@@ -107,10 +117,12 @@ pub struct Net {
 impl Net {
     pub(crate) fn new(sys: Sys, limits: Limits) -> Net {
         Net {
+            inbox: None,
             sys,
             sockets: Slots::new(),
             servers: Slots::new(),
             timers: Timers::new(),
+            offloads: Slots::new(),
             idle: Wheel::new(0),
             pool: QueuePool::new(),
             ready: VecDeque::new(),
@@ -176,6 +188,9 @@ impl Net {
             blocked: counters.blocked,
             starved: counters.starved,
             shed: counters.shed,
+            posts: counters.posts,
+            offloads: counters.offloads,
+            wakes: self.inbox.as_ref().map_or(0, Inbox::wakes),
             syscalls: self.sys.calls.into(),
         }
     }
@@ -204,7 +219,8 @@ impl Net {
             && self.dirty.is_empty()
             && self.closing.is_empty()
             && self.freed.is_empty()
-            && self.timers.immediates() == 0)
+            && self.timers.immediates() == 0
+            && self.inbox.as_ref().is_none_or(Inbox::is_worked_off))
     }
 
     /// Something keeps the loop going (R105).
@@ -217,12 +233,16 @@ impl Net {
             || !self.closing.is_empty()
             || !self.freed.is_empty()
             || self.timers.immediates() > 0
+            || self.inbox.as_ref().is_some_and(Inbox::has_mail)
     }
 
     /// How long the loop may sleep; `None`: until something happens. The clock is looked at only if
     /// there is something to wake for.
+    ///
+    /// Who asks is about to sleep: from now on other threads wake the loop.
     pub(crate) fn sleep(&self) -> Option<Duration> {
-        if self.has_work() {
+        let has_mail = || self.inbox.as_ref().is_some_and(|it| !it.fall_asleep());
+        if self.has_work() || has_mail() {
             return Some(Duration::ZERO);
         }
         let ticks = [self.timers.next_wake(), self.idle.next_wake()];

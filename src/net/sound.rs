@@ -73,7 +73,8 @@ impl Net {
             assert_eq!(place(&closing), usize::from(done), "server {key:?} closing");
             alive += usize::from(server.is_listening() && !server.unref);
         }
-        assert_eq!(alive + self.timers.assert_sound(), self.alive, "alive");
+        alive += self.timers.assert_sound() + self.offloads.len();
+        assert_eq!(alive, self.alive, "alive");
         self.idle.assert_in_time();
     }
 
@@ -82,6 +83,7 @@ impl Net {
         assert_eq!(self.sockets.len(), 0, "sockets are left");
         assert_eq!(self.servers.len(), 0, "servers are left");
         assert_eq!(self.timers.len(), 0, "timers are left");
+        assert_eq!(self.offloads.len(), 0, "work on other threads is left");
         assert!(!self.has_work(), "work is left");
         assert_eq!(self.alive, 0, "nothing is there to keep the loop going");
     }

@@ -7,6 +7,7 @@ mod call;
 mod close;
 mod notes;
 mod poll;
+mod posts;
 #[cfg(test)]
 mod scripted;
 mod serve;
@@ -147,6 +148,7 @@ impl Reactor {
         let sleep = shorter(timeout, self.next_timeout());
         self.poll(sleep)?; // the only call that blocks; bits are kept, nobody is called yet
         self.serve_ready(); // what stood in the queue, oldest first, each within its budget
+        self.run_posts(); // what other threads have sent, as much as stood in the queue
         self.run_immediates(); // those that stood in their queue
         self.run_timers(); // one set in here waits for the next turn
         self.expire_idle(); // after the sockets: a byte that came must count before its absence

@@ -1,7 +1,7 @@
 //! Sleeping, and taking in what the kernel says.
 
 use super::Reactor;
-use crate::net::{Flags, Net, Target};
+use crate::net::{Flags, Net, Target, WAKER_TOKEN};
 use crate::{Error, Result};
 use std::time::Duration;
 
@@ -10,7 +10,9 @@ impl Reactor {
     /// called: what a handler does cannot lose the rest of the batch (E1, E8).
     pub(super) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
         let net = &mut self.net;
-        let events = net.latch_events(timeout)?;
+        let events = net.latch_events(timeout);
+        net.wake_up();
+        let events = events?;
         net.read_clock();
         net.counters.turns += 1;
         net.counters.events += events as u64;
@@ -55,6 +57,8 @@ impl Net {
             match new {
                 Some(true) => ready.push_back(target),
                 Some(false) => {}
+                // It has said all by letting the poll return.
+                None if token == WAKER_TOKEN => {}
                 None => counters.stale_events += 1,
             }
         });

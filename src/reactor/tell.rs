@@ -6,7 +6,7 @@
 
 use super::call::{IntervalCall, ServerCall, SocketCall};
 use crate::handler::{BoxedAcceptor, Dropped, Event};
-use crate::net::{Due, Flags, Key, Net, Note, Notes, Server, ServerNote, Socket};
+use crate::net::{Due, Flags, Key, Mail, Net, Note, Notes, Server, ServerNote, Socket};
 
 /// Tells `event` to the handler of a socket, then flushes what it wrote.
 pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
@@ -144,6 +144,18 @@ pub(super) fn completions(net: &mut Net, key: Key) {
         let call = SocketCall::of_closure(net, key);
         run(call.net, outcome);
         call.returned();
+    }
+}
+
+/// Runs what another thread has sent.
+pub(super) fn mail(net: &mut Net, mail: Mail) {
+    match mail {
+        Mail::Run(run) => run(net),
+        Mail::Done(key) => {
+            if let Some(done) = net.take_offload(key) {
+                done(net);
+            }
+        }
     }
 }
 

@@ -41,6 +41,10 @@ pub enum Call {
     LocalAddress,
     /// The question for the peer's address, part of each connect.
     PeerAddress,
+    /// The descriptor by which other threads wake the loop.
+    Waker,
+    /// Work given to another thread.
+    RunJob,
 }
 
 /// What an injected `accept` loses a connection with.
@@ -75,7 +79,7 @@ impl Network {
         }
         let takes_descriptor = matches!(
             call,
-            Call::Accept | Call::Connect | Call::Listen | Call::HoldSpare
+            Call::Accept | Call::Connect | Call::Listen | Call::HoldSpare | Call::Waker
         );
         if takes_descriptor {
             if self.dice.chance(self.faults.descriptor_famines) {

@@ -7,12 +7,13 @@ use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::injection::Call;
 use super::network::Network;
 use super::trace::{Kind, errno_outcome};
-use crate::sys::{Interest, Kernel, Readiness};
+use crate::sys::{Bell, Interest, Job, Kernel, Pool, Readiness};
 
 /// The kernel of one host.
 pub(super) struct HostKernel {
@@ -225,6 +226,32 @@ impl Kernel for HostKernel {
             .trace
             .note(Kind::Close, self.host, descriptor.into(), 0);
         network.close(self.host, descriptor);
+    }
+
+    fn waker(&mut self, token: u64) -> io::Result<Arc<Bell>> {
+        let bell = Arc::<Bell>::default();
+        self.call(Kind::Waker, token, |network, host| {
+            network.enter(host, Call::Waker)?;
+            network.hang_bell(host, token, Arc::clone(&bell))?;
+            Ok(0)
+        })?;
+        Ok(bell)
+    }
+
+    fn run_job(&mut self, pool: Pool, job: Job) -> io::Result<()> {
+        let mut full = false;
+        let refused = self.call(Kind::RunJob, pool as u64, |network, host| {
+            network.enter(host, Call::RunJob)?;
+            full = !network.run_job_later(host, pool, job);
+            match full {
+                true => Err(libc::EAGAIN),
+                false => Ok(0),
+            }
+        });
+        match full {
+            true => Err(io::ErrorKind::QuotaExceeded.into()),
+            false => refused.map(|_| ()),
+        }
     }
 
     fn hold_spare(&mut self) -> io::Result<()> {

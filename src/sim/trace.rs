@@ -31,6 +31,9 @@ pub(super) enum Kind {
     ReleaseSpare,
     Turn,
     Time,
+    Waker,
+    RunJob,
+    Job,
 }
 
 impl Trace {

@@ -30,6 +30,8 @@ pub(crate) struct Calls {
     pub(crate) get_option: u64,
     /// Peer addresses asked for.
     pub(crate) get_peer: u64,
+    /// Wakers made; each is a descriptor and its registration.
+    pub(crate) waker: u64,
     /// Times the spare descriptor was given up or taken back.
     pub(crate) spare: u64,
 }

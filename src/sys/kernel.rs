@@ -6,9 +6,11 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
-use super::{Interest, Readiness};
+use super::{Interest, Job, Pool, Readiness};
 
 /// The calls of the `sys` room, before its rules: what to do about an interrupted call, in which
 /// order a socket is closed, what makes a connect finished, all that is decided above and sees one
@@ -68,8 +70,52 @@ pub(crate) trait Kernel {
     fn reset_on_close(&mut self, stream: u32) -> io::Result<()>;
     fn close(&mut self, descriptor: u32);
 
+    /// A bell that lets the next poll return, with an event under `token`, once it was rung. A loop
+    /// asks for one at most.
+    fn waker(&mut self, token: u64) -> io::Result<Arc<Bell>>;
+    /// Does `job` later, beside the loop and in no order with others; what is refused is dropped.
+    /// `QuotaExceeded` if as much waits for this pool as may wait, any errno if there is no thread.
+    fn run_job(&mut self, pool: Pool, job: Job) -> io::Result<()>;
+
     /// Takes the spare descriptor if it is not held already.
     fn hold_spare(&mut self) -> io::Result<()>;
     /// Gives the spare descriptor up; whether there was one.
     fn release_spare(&mut self) -> bool;
+}
+
+/// What wakes a loop that stands on a `Kernel`: rung from any thread, heard by its poll.
+#[derive(Debug, Default)]
+pub(crate) struct Bell {
+    rung: AtomicBool,
+    /// The errno that the next ring fails with; 0: none.
+    broken: AtomicI32,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) -> io::Result<()> {
+        match self.broken.swap(0, Ordering::AcqRel) {
+            0 => {
+                self.rung.store(true, Ordering::Release);
+                Ok(())
+            }
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+
+    /// Whether it was rung since it was last heard.
+    pub(crate) fn hear(&self) -> bool {
+        self.rung.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether there is something to hear.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_rung(&self) -> bool {
+        self.rung.load(Ordering::Acquire)
+    }
+
+    /// Lets the next ring fail.
+    #[cfg(test)]
+    pub(crate) fn fail_once(&self, errno: i32) {
+        self.broken.store(errno, Ordering::Release);
+    }
 }

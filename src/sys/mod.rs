@@ -5,8 +5,8 @@
 //! again after a signal, deregister before close), and counts itself. What the answers mean for a
 //! connection is not known here, and no type of the poller below leaves the room.
 //!
-//! The methods stand in three files: this one (the poll and the clock), `listener.rs` and
-//! `stream.rs`. `os/` is the real system. In tests and in the simulated world a `Kernel` stands in
+//! The methods stand in four files: this one (the poll and the clock), `listener.rs`, `stream.rs` and
+//! `threads.rs`. `os/` is the real system. In tests and in the simulated world a `Kernel` stands in
 //! its place.
 
 mod calls;
@@ -16,6 +16,7 @@ mod listener;
 mod os;
 mod readiness;
 mod stream;
+mod threads;
 
 #[cfg(any(test, feature = "sim"))]
 mod kernel;
@@ -31,10 +32,11 @@ use std::time::Duration;
 pub(crate) use calls::Calls;
 pub(crate) use interest::Interest;
 #[cfg(any(test, feature = "sim"))]
-pub(crate) use kernel::Kernel;
+pub(crate) use kernel::{Bell, Kernel};
 pub(crate) use listener::Listener;
 pub(crate) use readiness::Readiness;
 pub(crate) use stream::Stream;
+pub(crate) use threads::{Job, Pool, QUEUED_JOBS, Waker};
 
 use os::Os;
 

@@ -125,6 +125,15 @@ const NET: &[(&str, OnNet)] = &[
     ("ref_timer", |net, stage| {
         net.ref_timer(stage.dead.get().unwrap().2)
     }),
+    ("remote", |net, _| {
+        let remote = net.remote().unwrap();
+        remote.post(|net| assert!(net.stats().posts > 0)).unwrap();
+        assert_eq!(net.stats().posts, 0);
+    }),
+    ("offload", |net, stage| {
+        let stage = stage.clone();
+        net.offload(|| (), move |net, _| stage.enter(None, net));
+    }),
 ];
 
 /// Whom a method is called on.

@@ -10,6 +10,7 @@ mod connecting;
 mod idle;
 mod log;
 mod parking;
+mod posting;
 mod reading;
 mod timers;
 mod world;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::packet::Packet;
 use super::table::{EndpointId, ListenerId};
 use super::watch::Cause;
+use crate::sys::Pool;
 
 /// One thing to come.
 #[derive(Debug)]
@@ -22,6 +23,11 @@ pub(super) enum Happening {
     UnhiddenBacklog(ListenerId),
     /// A SYN that nobody took is sent again, or given up.
     Resend(EndpointId, u32),
+    /// A thread of the host's has had the time that a job takes.
+    JobDone {
+        host: usize,
+        pool: Pool,
+    },
 }
 
 /// Happenings by time; those of one moment in the order in which they were put in.

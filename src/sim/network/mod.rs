@@ -28,6 +28,7 @@ mod endpoint;
 mod ends;
 mod hidden;
 mod inspect;
+mod jobs;
 mod listener;
 mod packet;
 mod path;
@@ -41,9 +42,11 @@ mod watch;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use agenda::{Agenda, Happening};
 use endpoint::Endpoint;
+use jobs::Jobs;
 use listener::Listener;
 use path::Path;
 pub(super) use path::nanos;
@@ -56,6 +59,7 @@ use super::faults::Faults;
 use super::injection::Script;
 use super::link::Link;
 use super::trace::Trace;
+use crate::sys::Bell;
 
 const SECOND_NANOS: u64 = 1_000_000_000;
 
@@ -82,6 +86,10 @@ struct Host {
     table: Table,
     /// Descriptors that are owed an edge, in the order in which they came to be.
     ready: VecDeque<u32>,
+    /// What wakes it from another thread, and the token of that event.
+    bell: Option<(Arc<Bell>, u64)>,
+    /// What its other threads do.
+    jobs: Jobs,
     /// What its clock shows when the world begins.
     clock_offset: u64,
     next_port: u16,
@@ -117,6 +125,8 @@ impl Network {
             table: Table::default(),
             ready: VecDeque::new(),
             clock_offset,
+            bell: None,
+            jobs: Jobs::default(),
             next_port: FIRST_PORT,
             script: Script::default(),
         });
@@ -158,6 +168,7 @@ impl Network {
                 Happening::Unhidden(id, cause) => self.unhide(id, cause),
                 Happening::UnhiddenBacklog(id) => self.unhide_backlog(id),
                 Happening::Resend(id, attempt) => self.send_syn(id, attempt),
+                Happening::JobDone { host, pool } => self.do_job(host, pool),
             }
         }
         self.now = target;

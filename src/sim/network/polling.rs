@@ -150,6 +150,13 @@ impl Network {
     /// Whether a poll would find something. Edges of which nothing is left are given up, as the
     /// kernel does without waking anybody.
     pub(in crate::sim) fn has_events(&mut self, host: usize) -> bool {
+        if self.hosts[host]
+            .bell
+            .as_ref()
+            .is_some_and(|(bell, _)| bell.is_rung())
+        {
+            return true;
+        }
         while let Some(&descriptor) = self.hosts[host].ready.front() {
             let now = self.conditions(host, descriptor);
             let watch = self.watch(host, descriptor);
@@ -174,6 +181,11 @@ impl Network {
             self.dice.shuffle(ready);
         }
         let mut events = Vec::new();
+        if let Some((bell, token)) = &self.hosts[host].bell
+            && bell.hear()
+        {
+            events.push((*token, Readiness::READ));
+        }
         for _ in 0..self.hosts[host].ready.len() {
             if events.len() == most {
                 break;

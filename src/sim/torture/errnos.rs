@@ -63,6 +63,7 @@ pub(super) fn of(call: Call) -> &'static [i32] {
         Call::Deregister => &[libc::ENOENT],
         Call::SetOption => &[libc::EINVAL, libc::ENOBUFS],
         Call::TakeError | Call::LocalAddress | Call::PeerAddress => &[libc::ENOBUFS],
-        Call::HoldSpare => &[libc::EMFILE, libc::ENFILE, libc::ENOMEM],
+        Call::HoldSpare | Call::Waker => &[libc::EMFILE, libc::ENFILE, libc::ENOMEM],
+        Call::RunJob => &[libc::EAGAIN],
     }
 }

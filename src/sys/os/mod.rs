@@ -5,6 +5,7 @@
 mod clock;
 mod placeholder;
 mod poller;
+mod pool;
 mod socket;
 
 pub(super) mod listener;
@@ -15,12 +16,16 @@ use std::io;
 use clock::Clock;
 use placeholder::Spare;
 use poller::Poller;
+use pool::Pool;
 
 /// What the real system keeps for one loop; the sockets are with their owners.
 pub(super) struct Os {
     pub(super) poller: Poller,
     pub(super) clock: Clock,
     pub(super) spare: Spare,
+    /// A stuck resolver must not stop work, nor work a lookup: each has its threads (FAULTS G3).
+    pub(super) names: Pool,
+    pub(super) work: Pool,
 }
 
 impl Os {
@@ -31,6 +36,8 @@ impl Os {
             poller: Poller::new(event_capacity)?,
             clock: Clock::new(),
             spare: Spare::default(),
+            names: Pool::new("netloop-names"),
+            work: Pool::new("netloop-work"),
         })
     }
 }

@@ -70,6 +70,11 @@ impl Poller {
         self.poll.registry().deregister(source)
     }
 
+    /// Something that lets a poll return from another thread, with an event under `token`.
+    pub(crate) fn waker(&self, token: u64) -> io::Result<mio::Waker> {
+        mio::Waker::new(self.poll.registry(), mio_token(token))
+    }
+
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.poll.registry().as_fd()
     }

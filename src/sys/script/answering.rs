@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Accept, Call, Connect, Event, Kind, Poll, Read, Script, Write};
-use crate::sys::{Interest, Kernel, Readiness};
+use crate::sys::{Bell, Interest, Job, Kernel, Pool, QUEUED_JOBS, Readiness};
 
 /// As on a real system, where 0 to 2 are taken.
 const FIRST_DESCRIPTOR: u32 = 3;
@@ -33,6 +34,10 @@ pub(super) struct State {
     pub(super) written: BTreeMap<u32, Vec<u8>>,
     /// Everything that is open.
     pub(super) ledger: BTreeMap<u32, Entry>,
+    /// The bell and its token.
+    pub(super) bell: Option<(Arc<Bell>, u64)>,
+    /// Jobs that wait for the test to have them done.
+    pub(super) jobs: VecDeque<Job>,
     spare: bool,
     pub(super) sleeps_for_ever: u32,
 }
@@ -94,12 +99,18 @@ impl State {
     /// What `poll` hands on; the events of descriptors get the tokens of this moment.
     fn batch(&mut self, timeout: Option<Duration>) -> io::Result<Vec<(u64, Readiness)>> {
         self.enter(Call::Poll(timeout))?;
+        let rung = match (self.polls.front(), &self.bell) {
+            // A poll that fails has heard nothing.
+            (Some(Poll::Err(_)), _) | (_, None) => None,
+            (_, Some((bell, token))) => bell.hear().then_some((*token, Readiness::READ)),
+        };
         match (self.polls.pop_front(), timeout) {
             (Some(Poll::Err(errno)), _) => Err(io::Error::from_raw_os_error(errno)),
-            (Some(Poll::Events(events)), _) => Ok(events
-                .into_iter()
-                .map(|event| self.addressed(event))
-                .collect()),
+            (Some(Poll::Events(events)), _) => {
+                let events = events.into_iter().map(|event| self.addressed(event));
+                Ok(rung.into_iter().chain(events).collect())
+            }
+            (None, _) if rung.is_some() => Ok(rung.into_iter().collect()),
             (None, Some(timeout)) => {
                 self.now += timeout;
                 Ok(Vec::new())
@@ -377,6 +388,25 @@ impl Kernel for Script {
 
     fn close(&mut self, descriptor: u32) {
         self.0.borrow_mut().close(descriptor);
+    }
+
+    fn waker(&mut self, token: u64) -> io::Result<Arc<Bell>> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::Waker)?;
+        assert!(state.bell.is_none(), "a poller has one waker at most");
+        let bell = Arc::<Bell>::default();
+        state.bell = Some((Arc::clone(&bell), token));
+        Ok(bell)
+    }
+
+    fn run_job(&mut self, pool: Pool, job: Job) -> io::Result<()> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::RunJob(pool))?;
+        if state.jobs.len() >= QUEUED_JOBS {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        state.jobs.push_back(job);
+        Ok(())
     }
 
     fn hold_spare(&mut self) -> io::Result<()> {

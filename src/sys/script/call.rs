@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::sys::Interest;
+use crate::sys::{Interest, Pool};
 
 /// One call, with what tells it from others of its kind. Sockets are named by their descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub(crate) enum Call {
     SetKeepAlive(u32, bool, Option<u32>),
     ResetOnClose(u32),
     Close(u32),
+    Waker,
+    RunJob(Pool),
     HoldSpare,
     ReleaseSpare,
 }
@@ -50,6 +52,8 @@ pub(crate) enum Kind {
     LocalAddress,
     /// `TCP_NODELAY`, keep-alive and the reset on close.
     SetOption,
+    Waker,
+    RunJob,
     HoldSpare,
 }
 
@@ -67,6 +71,8 @@ impl Call {
             Call::SetNoDelay(..) | Call::SetKeepAlive(..) | Call::ResetOnClose(_) => {
                 Some(Kind::SetOption)
             }
+            Call::Waker => Some(Kind::Waker),
+            Call::RunJob(_) => Some(Kind::RunJob),
             Call::HoldSpare => Some(Kind::HoldSpare),
             Call::Poll(_)
             | Call::Accept(_)

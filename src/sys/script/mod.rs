@@ -11,12 +11,13 @@ mod call;
 
 use std::cell::{Ref, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use answer::{Accept, Connect, Event, Poll, Read, Write};
 pub(crate) use call::{Call, Kind};
 
-use super::{Readiness, Sys};
+use super::{Bell, Readiness, Sys};
 use answering::State;
 
 /// A handle on the script. All clones are one kernel: the loop has one, the test keeps another.
@@ -154,6 +155,17 @@ impl Script {
     /// The token that a descriptor is registered under.
     pub(crate) fn token(&self, descriptor: u32) -> Option<u64> {
         self.0.borrow().ledger.get(&descriptor)?.token
+    }
+
+    /// The loop's bell, once it has asked for one.
+    pub(crate) fn bell(&self) -> Option<Arc<Bell>> {
+        Some(Arc::clone(&self.0.borrow().bell.as_ref()?.0))
+    }
+
+    /// Does the job that has waited longest, as a thread of the loop's would; whether there was one.
+    pub(crate) fn do_job(&self) -> bool {
+        let job = self.0.borrow_mut().jobs.pop_front();
+        job.map(|job| job()).is_some()
     }
 
     /// How often a poll would have slept for ever: no timeout, and nothing queued.

@@ -1,0 +1,330 @@
+//! A bounded queue from many threads to one loop, and the flag that says who wakes it.
+//!
+//! The loop is awake or asleep. Whoever puts something in while it is awake makes no system call;
+//! the first one after it fell asleep wakes it, and no other. Nothing is lost in between, because
+//! the loop can fall asleep in one place only, [`Queue::fall_asleep`]: with the lock held, and only
+//! if it sees that nothing waits. An item is put in either before that, and seen, or after it, and
+//! then its owner sees the flag.
+
+use super::sync::{Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::PoisonError;
+
+/// Rings for a loop that sleeps in its poller.
+pub(crate) trait Wake {
+    /// Lets the poll that runs, or else the next one, return. Whether it will: why not is reported
+    /// in here.
+    fn wake(&self) -> bool;
+}
+
+/// A table that is larger than this gives its memory back when it is empty (FAULTS J6).
+const KEPT_CAPACITY: usize = 1024;
+
+/// What both sides share.
+pub(crate) struct Queue<T, W> {
+    state: Mutex<State<T, W>>,
+    /// The loop sleeps, or may do so at any moment. Whoever takes this away has to wake it.
+    ///
+    /// Turned on with the lock held, and only while nothing waits.
+    asleep: AtomicBool,
+    most: usize,
+    wakes: AtomicU64,
+}
+
+struct State<T, W> {
+    items: VecDeque<T>,
+    stop: bool,
+    /// `None` once the loop is gone. Shared, so that it outlives a wake that is under way.
+    waker: Option<Arc<W>>,
+}
+
+/// Why something was not taken, and the thing itself.
+///
+/// ```
+/// # fn retry(remote: &netloop::Remote) {
+/// use netloop::Refused;
+///
+/// match remote.post(|net| net.stop()) {
+///     Ok(()) => {}
+///     Err(Refused::Full(work)) => drop(remote.post(work)), // once more, or later
+///     Err(Refused::Closed(_)) => {}                        // nobody is there to do it
+/// }
+/// # }
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Refused<F> {
+    /// As much waits for the loop as may wait. It may be taken later.
+    Full(F),
+    /// The loop is gone.
+    Closed(F),
+}
+
+impl<T, W: Wake> Queue<T, W> {
+    /// A queue for a loop that is awake, for at most so many items.
+    pub(crate) fn new(waker: W, most: usize) -> Queue<T, W> {
+        Queue {
+            state: Mutex::new(State {
+                items: VecDeque::new(),
+                stop: false,
+                waker: Some(Arc::new(waker)),
+            }),
+            asleep: AtomicBool::new(false),
+            most,
+            wakes: AtomicU64::new(0),
+        }
+    }
+
+    // What any thread may do.
+
+    /// Puts in what `pack` makes of `value`, which comes back unpacked if it is refused.
+    pub(crate) fn push<U>(&self, value: U, pack: impl FnOnce(U) -> T) -> Result<(), Refused<U>> {
+        self.push_within(self.most, value, pack)
+    }
+
+    /// Puts in something whose number is bounded elsewhere; dropped if the loop is gone.
+    pub(crate) fn push_always(&self, item: T) {
+        // Dropped out here and not under the lock, since its drop may come back.
+        drop(self.push_within(usize::MAX, item, |item| item));
+    }
+
+    fn push_within<U>(
+        &self,
+        most: usize,
+        value: U,
+        pack: impl FnOnce(U) -> T,
+    ) -> Result<(), Refused<U>> {
+        let mut state = self.lock();
+        if state.waker.is_none() {
+            return Err(Refused::Closed(value));
+        }
+        if state.items.len() >= most {
+            return Err(Refused::Full(value));
+        }
+        state.items.push_back(pack(value));
+        self.wake(state);
+        Ok(())
+    }
+
+    /// Asks the loop to stop, whatever waits.
+    pub(crate) fn stop(&self) {
+        let mut state = self.lock();
+        state.stop = true;
+        self.wake(state);
+    }
+
+    fn wake(&self, state: MutexGuard<'_, State<T, W>>) {
+        if !self.asleep.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let waker = state.waker.clone();
+        drop(state); // the loop that wakes up wants it
+        if waker.is_some_and(|waker| waker.wake()) {
+            self.wakes.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.asleep.store(true, Ordering::Relaxed); // the next one tries again
+        }
+    }
+
+    // What the loop does.
+
+    /// From now on whoever puts something in wakes the loop. `false`, and nothing has changed, if
+    /// something waits already.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        let state = self.lock();
+        let nothing_waits = state.items.is_empty() && !state.stop;
+        if nothing_waits {
+            self.asleep.store(true, Ordering::Relaxed);
+        }
+        nothing_waits
+    }
+
+    /// From now on nobody needs to wake the loop: it will look before it falls asleep.
+    pub(crate) fn wake_up(&self) {
+        // Needs no lock: whoever comes before this wakes a loop that is awake, which is no harm.
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    /// Something waits for the loop.
+    pub(crate) fn is_waiting(&self) -> bool {
+        let state = self.lock();
+        !state.items.is_empty() || state.stop
+    }
+
+    /// Moves at most `most` items to the end of `taken`, oldest first; whether the loop was asked to
+    /// stop since it last took something.
+    pub(crate) fn take(&self, most: usize, taken: &mut VecDeque<T>) -> bool {
+        let mut state = self.lock();
+        let most = most.min(state.items.len());
+        taken.extend(state.items.drain(..most));
+        if state.items.is_empty() && state.items.capacity() > KEPT_CAPACITY {
+            state.items = VecDeque::new();
+        }
+        std::mem::take(&mut state.stop)
+    }
+
+    /// Refuses everything from now on and answers with what was not taken, to be dropped.
+    pub(crate) fn close(&self) -> VecDeque<T> {
+        let mut state = self.lock();
+        state.waker = None;
+        std::mem::take(&mut state.items)
+    }
+
+    /// How often the loop was woken.
+    pub(crate) fn wakes(&self) -> u64 {
+        self.wakes.load(Ordering::Relaxed)
+    }
+
+    /// No foreign code runs with the lock held, so nothing is half done behind a poisoned one.
+    fn lock(&self) -> MutexGuard<'_, State<T, W>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<F> fmt::Debug for Refused<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::Full(_) => "Full(..)",
+            Refused::Closed(_) => "Closed(..)",
+        })
+    }
+}
+
+impl<F> fmt::Display for Refused<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refused::Full(_) => "too much waits for the loop already",
+            Refused::Closed(_) => "the loop is gone",
+        })
+    }
+}
+
+impl<F> std::error::Error for Refused<F> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::rc::Rc;
+
+    /// Counts how often it was rung, or is broken.
+    #[derive(Clone, Default)]
+    struct Bell {
+        rings: Rc<Cell<u32>>,
+        broken: Rc<Cell<bool>>,
+    }
+
+    impl Wake for Bell {
+        fn wake(&self) -> bool {
+            self.rings.set(self.rings.get() + 1);
+            !self.broken.get()
+        }
+    }
+
+    fn queue(most: usize) -> (Queue<u32, Bell>, Bell) {
+        let bell = Bell::default();
+        (Queue::new(bell.clone(), most), bell)
+    }
+
+    fn push(queue: &Queue<u32, Bell>, item: u32) -> Result<(), Refused<u32>> {
+        queue.push(item, |item| item)
+    }
+
+    fn taken(queue: &Queue<u32, Bell>, most: usize) -> Vec<u32> {
+        let mut taken = VecDeque::new();
+        queue.take(most, &mut taken);
+        taken.into()
+    }
+
+    #[test]
+    fn only_the_first_one_wakes_a_loop_that_sleeps_and_nobody_one_that_is_awake() {
+        let (queue, bell) = queue(10);
+        push(&queue, 1).unwrap();
+        assert_eq!(bell.rings.get(), 0);
+        assert_eq!(taken(&queue, 9), [1]);
+        assert!(queue.fall_asleep());
+        for item in 2..5 {
+            push(&queue, item).unwrap();
+        }
+        assert_eq!(bell.rings.get(), 1);
+        queue.wake_up();
+        push(&queue, 5).unwrap();
+        assert_eq!((bell.rings.get(), queue.wakes()), (1, 1));
+        assert_eq!(taken(&queue, 9), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_loop_does_not_fall_asleep_over_something_that_waits() {
+        let (queue, bell) = queue(10);
+        push(&queue, 1).unwrap();
+        assert!(!queue.fall_asleep());
+        push(&queue, 2).unwrap();
+        assert_eq!(bell.rings.get(), 0, "it is still awake");
+        assert_eq!(taken(&queue, 2), [1, 2]);
+        queue.stop();
+        assert!(queue.is_waiting() && !queue.fall_asleep());
+        assert!(queue.take(1, &mut VecDeque::new()), "stop comes once");
+        assert!(!queue.take(1, &mut VecDeque::new()));
+        assert!(queue.fall_asleep() && !queue.is_waiting());
+        queue.stop();
+        assert_eq!(bell.rings.get(), 1);
+    }
+
+    #[test]
+    fn what_is_too_much_comes_back_and_what_is_owed_does_not() {
+        let (queue, _) = queue(2);
+        push(&queue, 1).unwrap();
+        push(&queue, 2).unwrap();
+        assert!(queue.push(3, |_| panic!("packed")) == Err(Refused::Full(3)));
+        queue.push_always(4);
+        assert_eq!(
+            taken(&queue, 1),
+            [1],
+            "the oldest first, and no more than asked for"
+        );
+        assert_eq!(push(&queue, 5), Err(Refused::Full(5)));
+        assert_eq!(taken(&queue, 9), [2, 4]);
+        push(&queue, 6).unwrap();
+    }
+
+    #[test]
+    fn a_closed_queue_takes_nothing_and_wakes_nobody() {
+        let (queue, bell) = queue(2);
+        push(&queue, 1).unwrap();
+        assert_eq!(queue.close(), [1]);
+        assert_eq!(push(&queue, 2), Err(Refused::Closed(2)));
+        queue.push_always(3);
+        queue.stop();
+        assert!(queue.close().is_empty());
+        assert_eq!(bell.rings.get(), 0);
+        assert_eq!(Rc::strong_count(&bell.rings), 1, "the waker is gone");
+    }
+
+    #[test]
+    fn a_wake_that_fails_is_tried_again_by_the_next_one_and_loses_nothing() {
+        let (queue, bell) = queue(9);
+        assert!(queue.fall_asleep());
+        bell.broken.set(true);
+        push(&queue, 1).unwrap();
+        push(&queue, 2).unwrap();
+        assert_eq!((bell.rings.get(), queue.wakes()), (2, 0));
+        assert!(!queue.fall_asleep());
+        bell.broken.set(false);
+        push(&queue, 3).unwrap();
+        push(&queue, 4).unwrap();
+        assert_eq!((bell.rings.get(), queue.wakes()), (3, 1));
+        assert_eq!(taken(&queue, 9), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn after_a_flood_the_table_goes_back() {
+        let (queue, _) = queue(100_000);
+        for item in 0..100_000 {
+            push(&queue, item).unwrap();
+        }
+        taken(&queue, 50_000);
+        assert!(queue.lock().items.capacity() >= 50_000);
+        taken(&queue, 50_000);
+        assert!(queue.lock().items.capacity() <= KEPT_CAPACITY);
+    }
+}
