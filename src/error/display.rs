@@ -15,6 +15,7 @@ impl fmt::Display for Error {
             Repr::Io {
                 syscall,
                 address,
+                local,
                 source,
             } => {
                 if let Some(syscall) = syscall {
@@ -26,6 +27,11 @@ impl fmt::Display for Error {
                 if let Some(address) = address {
                     f.write_str(" ")?;
                     write_address(f, address)?;
+                }
+                if let Some(local) = local {
+                    f.write_str(" - Local (")?;
+                    write_address(f, local)?;
+                    f.write_str(")")?;
                 }
                 Ok(())
             }
@@ -49,7 +55,9 @@ fn write_reason(f: &mut fmt::Formatter<'_>, source: &io::Error, in_words: bool) 
 
 /// Writes an address as Node's errors do: IPv6 without brackets, port 0 left out.
 fn write_address(f: &mut fmt::Formatter<'_>, address: &Address) -> fmt::Result {
-    let Address::Inet(inet) = address;
+    let Some(inet) = address.as_inet() else {
+        return write!(f, "{address}");
+    };
     write!(f, "{}", inet.ip())?;
     if let SocketAddr::V6(v6) = inet
         && v6.scope_id() != 0
@@ -106,6 +114,26 @@ mod tests {
             let error = refused("connect", libc::EACCES).with_address(inet(address));
             assert_eq!(error.to_string(), text);
         }
+    }
+
+    #[test]
+    fn a_failed_connect_tells_the_local_address_that_was_asked_for() {
+        let error = refused("connect", libc::ECONNREFUSED)
+            .with_address(inet("127.0.0.1:1"))
+            .with_local_address(inet("127.0.0.2:5000"));
+        assert_eq!(
+            error.to_string(),
+            "connect ECONNREFUSED 127.0.0.1:1 - Local (127.0.0.2:5000)"
+        );
+        assert_eq!(error.local_address().unwrap(), inet("127.0.0.2:5000"));
+        assert_eq!(refused("read", libc::EIO).local_address(), None);
+    }
+
+    #[test]
+    fn a_path_is_told_escaped() {
+        let error =
+            refused("connect", libc::ENOENT).with_address(Address::Path("/tmp/a\n.sock".into()));
+        assert_eq!(error.to_string(), r"connect ENOENT /tmp/a\n.sock");
     }
 
     #[test]

@@ -73,6 +73,8 @@ enum Repr {
         /// `None` if the error came from outside the library, which cannot know the call then.
         syscall: Option<&'static str>,
         address: Option<Address>,
+        /// Boxed, so that what few errors have makes none of them larger.
+        local: Option<Box<Address>>,
         source: io::Error,
     },
     /// An error of the user's, on its way from `destroy_with` to `on_error`.
@@ -150,8 +152,8 @@ impl Error {
         }
     }
 
-    /// The call that failed: `connect`, `listen` (for a failed bind too), `accept`, `read`,
-    /// `write`, `shutdown`, ...
+    /// The call that failed: `connect`, `bind` (of the local address of a connect), `listen` (for a
+    /// failed bind too), `accept`, `read`, `write`, `shutdown`, ...
     ///
     /// `None` for an error that comes from no call of the library's. Node: `error.syscall`.
     pub fn syscall(&self) -> Option<&str> {
@@ -167,6 +169,18 @@ impl Error {
     pub fn address(&self) -> Option<Address> {
         match &*self.0 {
             Repr::Io { address, .. } => address.clone(),
+            Repr::Misuse { .. } | Repr::CutShort { .. } | Repr::Custom { .. } => None,
+        }
+    }
+
+    /// Where the failed call was to come from: the local address and port of a `connect`, if both
+    /// were asked for.
+    ///
+    /// Node: `error.localAddress` and `error.localPort`.
+    #[doc(alias = "localAddress", alias = "localPort")]
+    pub fn local_address(&self) -> Option<Address> {
+        match &*self.0 {
+            Repr::Io { local, .. } => local.as_deref().cloned(),
             Repr::Misuse { .. } | Repr::CutShort { .. } | Repr::Custom { .. } => None,
         }
     }
@@ -211,10 +225,20 @@ impl Error {
         self
     }
 
+    /// Adds where the call was to come from. For an error fresh from [`Error::io`].
+    pub(crate) fn with_local_address(mut self, from: impl Into<Address>) -> Error {
+        match Arc::get_mut(&mut self.0) {
+            Some(Repr::Io { local, .. }) => *local = Some(Box::new(from.into())),
+            _ => debug_assert!(false, "only a fresh I/O error takes an address"),
+        }
+        self
+    }
+
     fn from_io(syscall: Option<&'static str>, source: io::Error) -> Error {
         Error::from_repr(Repr::Io {
             syscall,
             address: None,
+            local: None,
             source,
         })
     }

@@ -10,7 +10,6 @@ use crate::options::OutOfDescriptors;
 use crate::sys::{Interest, Stream};
 use crate::{Address, Error};
 use std::io;
-use std::net::SocketAddr;
 
 /// How long a server that found no descriptor waits before it tries by itself.
 const RETRY_NANOS: u64 = 100_000_000;
@@ -98,7 +97,7 @@ impl Net {
     }
 
     /// Makes a socket of an accepted connection, or turns it away.
-    fn admit(&mut self, key: Key, stream: Stream, peer: SocketAddr) -> Accepted {
+    fn admit(&mut self, key: Key, stream: Stream, peer: Address) -> Accepted {
         let Some(server) = self.servers.get_mut(key) else {
             self.sys.discard(stream);
             return Accepted::Drained;
@@ -107,15 +106,15 @@ impl Net {
             if self.log_limit.allows(Kind::MaxConnections, self.now) {
                 log::warn!("server {key:?}: max_connections reached, {peer} is turned away");
             }
-            let local = self.sys.local_address(&stream).ok().map(Address::from);
+            let local = self.sys.local_address(&stream).ok();
             self.sys.discard(stream);
             self.counters.dropped += 1;
             return Accepted::Dropped(Dropped {
                 local,
-                remote: peer.into(),
+                remote: peer,
             });
         }
-        if server.blocks(peer.ip()) {
+        if peer.ip().is_some_and(|ip| server.blocks(ip)) {
             log::debug!("server {key:?}: {peer} is blocked");
             self.sys.discard(stream);
             self.counters.blocked += 1;
@@ -133,7 +132,7 @@ impl Net {
         }
     }
 
-    fn insert_accepted(&mut self, server_key: Key, stream: Stream, peer: SocketAddr) -> Key {
+    fn insert_accepted(&mut self, server_key: Key, stream: Stream, peer: Address) -> Key {
         let Net {
             sockets, servers, ..
         } = self;

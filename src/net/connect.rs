@@ -3,7 +3,7 @@
 //! Nothing happens inside the call: the attempt is noted, told, and only then begun, so that its
 //! handler may still call it off (R6, R11).
 
-use super::entry::{Connecting, SocketEntry};
+use super::entry::{Connecting, Route, SocketEntry};
 
 use super::ids::{Key, Target};
 use super::notes::Note;
@@ -63,14 +63,16 @@ impl Net {
         options: ConnectOptions,
         handler: Box<dyn Handler>,
     ) -> Result<Socket<'_>> {
-        let address = options.resolve()?;
+        let to = options.resolve()?;
         let key = self.sockets.insert(|key| {
             let state = Lifecycle::Opening(Plan::Stay);
             let mut entry = SocketEntry::new(key, state, Latch::connecting(), &options.socket);
             entry.handler = Some(handler);
+            let local = options.local;
             entry.cold_mut().connect = Some(Connecting {
-                address,
                 block_list: options.block_list,
+                route: Route { to, local },
+                bound: None,
                 options: options.socket.clone(),
             });
             entry
@@ -84,14 +86,25 @@ impl Net {
         Ok(Socket::new(self, key))
     }
 
-    /// The address of a connect that has not begun.
-    pub(crate) fn attempt(&self, key: Key) -> Option<Address> {
-        let entry = self.sockets.get(key)?;
+    /// Makes ready for an attempt, and answers where it will go to. `None` if it was called off, or
+    /// if the local address can't be had: then there is an error to tell, and no attempt (R13).
+    pub(crate) fn attempt(&mut self, key: Key) -> Option<Address> {
+        let entry = self.sockets.get_mut(key)?;
         if !entry.lifecycle.is_connecting() {
             return None;
         }
-        let connecting = entry.cold.as_ref()?.connect.as_ref()?;
-        Some(connecting.address.into())
+        let connecting = entry.connecting_mut()?;
+        let to = connecting.route.to.clone();
+        if let Some(local) = connecting.route.local.resolve(&to) {
+            match self.sys.bind(local) {
+                Ok(bound) => connecting.bound = Some(bound),
+                Err(error) => {
+                    self.fail(key, Error::io("bind", error).with_address(local));
+                    return None;
+                }
+            }
+        }
+        Some(to)
     }
 
     /// Begins the attempt that was told.
@@ -105,13 +118,16 @@ impl Net {
         let Some(connecting) = entry.cold_mut().connect.take() else {
             return;
         };
-        let address = connecting.address;
-        if let Some(error) = self.blocked(address.ip(), connecting.block_list.as_ref()) {
+        let route = connecting.route.clone();
+        entry.cold_mut().dialled = Some(route.clone());
+        if let Some(ip) = route.to.ip()
+            && let Some(error) = self.blocked(ip, connecting.block_list.as_ref())
+        {
             self.fail(key, error);
             return;
         }
         if let Err(error) = self.dial(key, connecting) {
-            self.fail(key, Error::io("connect", error).with_address(address));
+            self.fail(key, route.refused(error));
         }
     }
 
@@ -126,7 +142,15 @@ impl Net {
     }
 
     fn dial(&mut self, key: Key, connecting: Connecting) -> io::Result<()> {
-        let mut stream = self.sys.connect(connecting.address)?;
+        let Connecting {
+            route,
+            bound,
+            options,
+            ..
+        } = connecting;
+        let mut stream = self
+            .sys
+            .connect(&route.to, bound, options.type_of_service)?;
         let token = Target::Socket(key).to_token();
         if let Err(error) = self.sys.register(&mut stream, token, Interest::ReadWrite) {
             self.sys.discard(stream);
@@ -137,8 +161,7 @@ impl Net {
             return Ok(());
         };
         entry.stream = Some(stream);
-        entry.cold_mut().dialled = Some(connecting.address);
-        entry.apply(&connecting.options, &mut self.sys);
+        entry.apply(&options, &mut self.sys);
         Ok(())
     }
 
@@ -154,12 +177,13 @@ impl Net {
         let Some(stream) = &mut entry.stream else {
             return false;
         };
-        let dialled = entry.cold.as_ref().and_then(|cold| cold.dialled);
+        let cold = entry.cold.as_ref();
+        let dialled = cold.and_then(|cold| cold.dialled.clone());
         match self.sys.finish_connect(stream) {
             Ok(true) => {
                 // Told from now on (R61), even after the kernel has forgotten it.
-                if let Some(address) = dialled {
-                    entry.set_peer(address);
+                if let Some(route) = dialled {
+                    entry.set_peer(route.to);
                 }
                 super::idle::touch(entry, key, self.tick, &mut self.idle);
                 self.step(key, Input::Connected) == Tell::Connect
@@ -170,14 +194,24 @@ impl Net {
                 false
             }
             Err(error) => {
-                let error = Error::io("connect", error);
                 let error = match dialled {
-                    Some(address) => error.with_address(address),
-                    None => error,
+                    Some(route) => route.refused(error),
+                    None => Error::io("connect", error),
                 };
                 self.fail(key, error);
                 false
             }
+        }
+    }
+}
+
+impl Route {
+    /// The error of an attempt that went this way.
+    fn refused(self, error: io::Error) -> Error {
+        let error = Error::io("connect", error).with_address(self.to);
+        match self.local.told() {
+            Some(local) => error.with_local_address(local),
+            None => error,
         }
     }
 }
@@ -190,6 +224,7 @@ mod tests {
     use crate::sys::{Interest, Readiness};
     use crate::{ConnectOptions, Event, handler_fn};
     use std::cell::RefCell;
+    use std::net::SocketAddr;
     use std::rc::Rc;
     use std::time::Duration;
 
@@ -257,6 +292,49 @@ mod tests {
     }
 
     #[test]
+    fn r13_a_socket_called_off_in_its_attempt_gives_back_what_was_bound_for_it() {
+        let script = Script::new();
+        let mut reactor = Reactor::on(script.sys(), Limits::default());
+        let handler = handler_fn(|socket, event| {
+            if let Event::ConnectionAttempt(_) = event {
+                socket.destroy();
+            }
+        });
+        let options = ConnectOptions::from(TO).local_port(5000);
+        reactor.net().connect(options, handler).unwrap();
+        turn(&mut reactor);
+        turn(&mut reactor);
+        let any_ip = SocketAddr::from(([0, 0, 0, 0], 5000));
+        assert_eq!(
+            script.take_calls()[1..3],
+            [Call::Bind(any_ip), Call::Close(3)]
+        );
+        assert_eq!(script.open_descriptors(), [0; 0]);
+    }
+
+    #[test]
+    fn r12_a_refused_attempt_gives_back_what_was_bound_for_it_and_tells_from_where() {
+        let script = Script::new();
+        let mut reactor = Reactor::on(script.sys(), Limits::default());
+        let log = Log::default();
+        let lines = log.clone();
+        let handler = handler_fn(move |_, event| {
+            if let Event::Error(error) = event {
+                lines.borrow_mut().push(error.to_string());
+            }
+        });
+        let options = ConnectOptions::from(TO)
+            .local_address([127, 0, 0, 2])
+            .local_port(5000);
+        reactor.net().connect(options, handler).unwrap();
+        script.answer(Kind::Connect, Err(libc::EADDRNOTAVAIL));
+        turn(&mut reactor);
+        let told = "connect EADDRNOTAVAIL 127.0.0.1:80 - Local (127.0.0.2:5000)";
+        assert_eq!(*log.borrow(), [told]);
+        assert_eq!(script.open_descriptors(), [0; 0]);
+    }
+
+    #[test]
     fn r5_a_socket_reported_writable_without_a_peer_goes_on_connecting() {
         let script = Script::new();
         let (mut reactor, id, log) = connecting(&script);
@@ -313,10 +391,10 @@ mod tests {
         socket.set_keep_alive(true, Duration::ZERO);
         socket.set_keep_alive(false, Duration::ZERO);
         turn(&mut reactor);
-        let to = TO.parse().unwrap();
+        let to: SocketAddr = TO.parse().unwrap();
         assert_eq!(
             script.take_calls()[1..], // after the poll
-            [Call::Connect(to), Call::Register(3, Interest::ReadWrite)]
+            [Call::connect(to), Call::Register(3, Interest::ReadWrite)]
         );
     }
 }

@@ -9,8 +9,8 @@ use super::flags::Flags;
 use super::ids::{Key, Target};
 use super::notes::Note;
 use super::{Net, idle};
-use crate::connection::{Act, Farewell, Input, Lifecycle, Tell};
 use crate::Error;
+use crate::connection::{Act, Farewell, Input, Lifecycle, Tell};
 
 impl Net {
     /// Puts `input` to the table, carries out what it says, and answers with what the loop itself
@@ -161,6 +161,10 @@ impl Net {
         let Some(mut entry) = self.sockets.remove(key) else {
             return;
         };
+        // Bound for an attempt that was called off.
+        if let Some(bound) = entry.connecting_mut().and_then(|it| it.bound.take()) {
+            self.sys.discard(bound);
+        }
         if let Some(stream) = entry.stream.take() {
             match entry.lifecycle {
                 Lifecycle::Destroyed(Farewell::Reset) | Lifecycle::Closed(Farewell::Reset) => {

@@ -9,12 +9,12 @@ use super::ids::Key;
 use super::notes::Notes;
 use super::slots::Tenant;
 use crate::connection::{Latch, Lifecycle, WriteQueue};
-use crate::options::SocketOptions;
+use crate::options::{LocalOptions, SocketOptions};
 use crate::sys::Stream;
 use crate::time::{ENTRY_BYTES, EntryId};
-use crate::{BlockList, Error, Handler, Net, Result};
+use crate::{Address, BlockList, Error, Handler, Net, Result};
 use std::collections::VecDeque;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Runs once the bytes of a write are with the kernel, or with the reason why they never will be.
 pub(crate) type OnWritten = Box<dyn FnOnce(&mut Net, Result<()>)>;
@@ -58,7 +58,7 @@ const _: () = assert!(
 /// What few sockets have, or what a message does not touch.
 pub(crate) struct Cold {
     /// A peer whose address does not fit into the entry.
-    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) peer: Option<Address>,
     /// Given back by `unread`, told again before anything newer.
     pub(crate) held: Vec<u8>,
     /// `held` was told as it is and came back: nobody wants it before something newer has come.
@@ -71,15 +71,24 @@ pub(crate) struct Cold {
     pub(crate) write_cap: usize,
     /// What to connect to, until the attempt begins.
     pub(crate) connect: Option<Connecting>,
-    /// Where the attempt went to.
-    pub(crate) dialled: Option<SocketAddr>,
+    /// Where the attempt goes to.
+    pub(crate) dialled: Option<Route>,
 }
 
 /// A connect that has not begun.
 pub(crate) struct Connecting {
-    pub(crate) address: SocketAddr,
     pub(crate) block_list: Option<BlockList>,
+    pub(crate) route: Route,
+    /// Bound to the local address, where one was asked for, before the attempt is told.
+    pub(crate) bound: Option<Stream>,
     pub(crate) options: SocketOptions,
+}
+
+/// From where to where a connection goes.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) to: Address,
+    pub(crate) local: LocalOptions,
 }
 
 /// A write whose end somebody waits for.
@@ -116,8 +125,27 @@ pub(crate) enum Peer {
     Unknown,
     V4([u8; 4], u16),
     MappedV4([u8; 4], u16),
+    /// A local socket without a name.
+    Unnamed,
     /// In [`Cold::peer`].
     Cold,
+}
+
+impl Peer {
+    /// `None` if the address does not fit.
+    fn of(address: &Address) -> Option<Peer> {
+        match address {
+            Address::Inet(SocketAddr::V4(v4)) => Some(Peer::V4(v4.ip().octets(), v4.port())),
+            Address::Inet(SocketAddr::V6(v6)) => match v6.ip().to_ipv4_mapped() {
+                Some(v4) if v6.flowinfo() == 0 && v6.scope_id() == 0 => {
+                    Some(Peer::MappedV4(v4.octets(), v6.port()))
+                }
+                _ => None,
+            },
+            Address::Unnamed => Some(Peer::Unnamed),
+            Address::Path(_) | Address::Abstract(_) => None,
+        }
+    }
 }
 
 impl SocketEntry {
@@ -230,27 +258,24 @@ impl SocketEntry {
         !matches!(self.peer, Peer::Unknown)
     }
 
-    pub(crate) fn set_peer(&mut self, address: SocketAddr) {
-        self.peer = match address {
-            SocketAddr::V4(v4) => Peer::V4(v4.ip().octets(), v4.port()),
-            SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
-                Some(v4) if v6.flowinfo() == 0 && v6.scope_id() == 0 => {
-                    Peer::MappedV4(v4.octets(), v6.port())
-                }
-                _ => {
-                    self.cold_mut().peer = Some(address);
-                    Peer::Cold
-                }
-            },
+    pub(crate) fn set_peer(&mut self, address: Address) {
+        self.peer = match Peer::of(&address) {
+            Some(peer) => peer,
+            None => {
+                self.cold_mut().peer = Some(address);
+                Peer::Cold
+            }
         };
     }
 
-    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+    pub(crate) fn peer(&self) -> Option<Address> {
+        let inet = |ip: IpAddr, port| Some(Address::Inet((ip, port).into()));
         match self.peer {
             Peer::Unknown => None,
-            Peer::V4(ip, port) => Some((Ipv4Addr::from(ip), port).into()),
-            Peer::MappedV4(ip, port) => Some((Ipv4Addr::from(ip).to_ipv6_mapped(), port).into()),
-            Peer::Cold => self.cold.as_ref()?.peer,
+            Peer::V4(ip, port) => inet(Ipv4Addr::from(ip).into(), port),
+            Peer::MappedV4(ip, port) => inet(Ipv4Addr::from(ip).to_ipv6_mapped().into(), port),
+            Peer::Unnamed => Some(Address::Unnamed),
+            Peer::Cold => self.cold.as_ref()?.peer.clone(),
         }
     }
 }

@@ -6,7 +6,7 @@ use super::{Net, Server};
 use crate::handler::{AcceptFn, BoxedAcceptor};
 use crate::options::{Bind, ListenOptions, OutOfDescriptors};
 use crate::sys::Listener;
-use crate::{Acceptor, Error, Handler, Result, Socket};
+use crate::{Acceptor, Address, Error, Handler, Result, Socket};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What is told to a server outside of any call.
@@ -87,7 +87,7 @@ impl Net {
             generation: key.generation,
             listener: None,
             acceptor: Some(acceptor),
-            address: Some(address.into()),
+            address: Some(address.clone()),
             options,
             connections: 0,
             unref: false,
@@ -100,7 +100,7 @@ impl Net {
             close_noted: false,
             closed: false,
         });
-        self.watch(key, listener, address)?;
+        self.watch(key, listener, &address)?;
         log::debug!("server {key:?}: listening on {address}");
         self.note_server(key);
         Ok(Server::new(self, key))
@@ -135,7 +135,7 @@ impl Net {
     }
 
     /// Lets the poller report the listener; on failure nothing of the server is left.
-    fn watch(&mut self, key: Key, mut listener: Listener, address: SocketAddr) -> Result<()> {
+    fn watch(&mut self, key: Key, mut listener: Listener, address: &Address) -> Result<()> {
         let token = Target::Server(key).to_token();
         match self.sys.register_listener(&mut listener, token) {
             Ok(()) => {
@@ -148,7 +148,7 @@ impl Net {
             Err(error) => {
                 self.sys.close_listener(listener);
                 self.servers.remove(key);
-                Err(Error::io("listen", error).with_address(address))
+                Err(Error::io("listen", error).with_address(address.clone()))
             }
         }
     }

@@ -39,7 +39,8 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until they are given to `connect`"]
 pub struct ConnectOptions {
-    peer: Result<SocketAddr>,
+    peer: Result<Address>,
+    pub(crate) local: LocalOptions,
     /// Zero is no timeout.
     pub(crate) timeout: Duration,
     /// `None` blocks nobody.
@@ -139,14 +140,46 @@ impl ConnectOptions {
         self
     }
 
+    /// The IP address on our side; without it the system chooses one.
+    ///
+    /// It has to be one of the machine's, and of the family that is connected to. One that can't be
+    /// had is told by `on_error`, with the syscall `bind`.
+    #[doc(alias = "localAddress")]
+    pub fn local_address(mut self, ip: impl Into<IpAddr>) -> ConnectOptions {
+        self.local.ip = Some(ip.into());
+        self
+    }
+
+    /// The port on our side; without it, or with 0, the system chooses one.
+    ///
+    /// A port that a connection or a server holds can't be had, which is told by `on_error`, with
+    /// the syscall `bind`; one that only old connections hold (`TIME_WAIT`) can.
+    #[doc(alias = "localPort")]
+    pub fn local_port(mut self, port: u16) -> ConnectOptions {
+        self.local.port = port;
+        self
+    }
+
+    /// What the packets ask of the network (`IP_TOS`, `IPV6_TCLASS`): the DSCP in the upper six
+    /// bits.
+    ///
+    /// The lower two are the kernel's, for congestion (ECN). Default none, which leaves the
+    /// system's. Without effect on a local socket. See ip(7).
+    #[doc(alias = "typeOfService")]
+    pub fn type_of_service(mut self, value: u8) -> ConnectOptions {
+        self.socket.type_of_service = Some(value);
+        self
+    }
+
     /// Whom to connect to, or why the text the options were made from names nobody.
-    pub(crate) fn resolve(&self) -> Result<SocketAddr> {
+    pub(crate) fn resolve(&self) -> Result<Address> {
         self.peer.clone()
     }
 
-    fn new(peer: Result<SocketAddr>) -> ConnectOptions {
+    fn new(peer: Result<Address>) -> ConnectOptions {
         ConnectOptions {
             peer,
+            local: LocalOptions::default(),
             timeout: Duration::ZERO,
             block_list: None,
             socket: SocketOptions::default(),
@@ -154,17 +187,46 @@ impl ConnectOptions {
     }
 }
 
+/// Where a connection is to come from.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LocalOptions {
+    ip: Option<IpAddr>,
+    /// 0 lets the kernel choose.
+    port: u16,
+}
+
+impl LocalOptions {
+    /// What to bind for a connection to `peer`: a port alone stands on any address of the peer's
+    /// family. `None` if nothing was asked for, or nothing that a local socket has.
+    pub(crate) fn resolve(self, peer: &Address) -> Option<SocketAddr> {
+        let peer = peer.as_inet()?;
+        match (self.ip, self.port) {
+            (None, 0) => None,
+            (Some(ip), port) => Some((ip, port).into()),
+            (None, port) if peer.is_ipv4() => Some((Ipv4Addr::UNSPECIFIED, port).into()),
+            (None, port) => Some((Ipv6Addr::UNSPECIFIED, port).into()),
+        }
+    }
+
+    /// What an error tells of it: Node does if both were asked for.
+    pub(crate) fn told(self) -> Option<SocketAddr> {
+        match (self.ip, self.port) {
+            (Some(ip), port) if port != 0 => Some((ip, port).into()),
+            _ => None,
+        }
+    }
+}
+
 impl From<SocketAddr> for ConnectOptions {
     fn from(peer: SocketAddr) -> ConnectOptions {
-        ConnectOptions::new(Ok(peer))
+        Address::from(peer).into()
     }
 }
 
 impl From<Address> for ConnectOptions {
     /// What [`Server::address`](crate::Server::address) answered, say.
     fn from(address: Address) -> ConnectOptions {
-        let Address::Inet(inet) = address;
-        inet.into()
+        ConnectOptions::new(Ok(address))
     }
 }
 
@@ -194,7 +256,7 @@ impl From<(&str, u16)> for ConnectOptions {
             "" => Err(Error::invalid_argument(format!(
                 "A host to connect to stands before the port, as in '127.0.0.1:{port}'."
             ))),
-            host => endpoint::literal(host, port),
+            host => endpoint::literal(host, port).map(Address::from),
         })
     }
 }
@@ -225,7 +287,7 @@ impl From<&String> for ConnectOptions {
 mod tests {
     use super::*;
 
-    fn peer(options: impl Into<ConnectOptions>) -> SocketAddr {
+    fn peer(options: impl Into<ConnectOptions>) -> Address {
         options.into().resolve().unwrap()
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
 use crate::address::Address;
 use crate::block_list::BlockList;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 /// Where a server listens, and what it gives to each socket it accepts.
 ///
@@ -251,8 +251,12 @@ impl From<SocketAddr> for ListenOptions {
 impl From<Address> for ListenOptions {
     /// What [`Server::address`](crate::Server::address) answered, say.
     fn from(address: Address) -> ListenOptions {
-        let Address::Inet(inet) = address;
-        inet.into()
+        ListenOptions::new(match address.as_inet() {
+            Some(inet) => Ok(Bind::At(inet)),
+            None => Err(Error::invalid_argument(format!(
+                "A server listens on an IP address and a port. Received '{address}'."
+            ))),
+        })
     }
 }
 

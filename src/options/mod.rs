@@ -14,6 +14,7 @@ mod listen;
 use std::time::Duration;
 
 pub use connect::ConnectOptions;
+pub(crate) use connect::LocalOptions;
 pub(crate) use listen::Bind;
 pub use listen::{ListenOptions, OutOfDescriptors};
 
@@ -31,6 +32,8 @@ pub(crate) struct SocketOptions {
     pub(crate) keep_alive: bool,
     /// Invariant: went through [`keep_alive_delay`]. Zero leaves the system's.
     pub(crate) keep_alive_initial_delay: Duration,
+    /// Set for connecting sockets only. `None` leaves the system's.
+    pub(crate) type_of_service: Option<u8>,
     /// In bytes, for reading and writing.
     pub(crate) high_water_mark: u32,
     /// In bytes; `None` is no cap.
@@ -45,6 +48,7 @@ impl Default for SocketOptions {
             no_delay: false,
             keep_alive: false,
             keep_alive_initial_delay: Duration::ZERO,
+            type_of_service: None,
             high_water_mark: 64 * 1024,
             write_cap: Some(DEFAULT_WRITE_CAP),
         }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::injection::Call;
 use super::network::Network;
 use super::trace::{Kind, errno_outcome};
+use crate::Address;
 use crate::sys::{Bell, Interest, Job, Kernel, Pool, Readiness};
 
 /// The kernel of one host.
@@ -124,17 +125,29 @@ impl Kernel for HostKernel {
         Ok(descriptor as u32)
     }
 
-    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)> {
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)> {
         let mut accepted = None;
         self.call(Kind::Accept, listener.into(), |network, host| {
             let (descriptor, remote) = network.accept_or_fail(host, listener)?;
-            accepted = Some((descriptor, remote));
+            accepted = Some((descriptor, remote.into()));
             Ok(u64::from(descriptor) << 16 | u64::from(remote.port()))
         })?;
         accepted.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<u32> {
+    fn bind(&mut self, _local: SocketAddr) -> io::Result<u32> {
+        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+    }
+
+    fn connect(
+        &mut self,
+        peer: &Address,
+        _bound: Option<u32>,
+        _type_of_service: Option<u8>,
+    ) -> io::Result<u32> {
+        let Some(address) = peer.as_inet() else {
+            return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
+        };
         let descriptor = self.call(Kind::Connect, address.port().into(), |network, host| {
             network.enter(host, Call::Connect)?;
             Ok(network.connect(host, address)?.into())
@@ -178,24 +191,25 @@ impl Kernel for HostKernel {
         Ok((errno > 0).then(|| io::Error::from_raw_os_error(errno as i32)))
     }
 
-    fn local_address(&self, descriptor: u32) -> io::Result<SocketAddr> {
+    fn local_address(&self, descriptor: u32) -> io::Result<Address> {
         let mut network = self.network.borrow_mut();
         let verdict = network.enter(self.host, Call::LocalAddress);
         verdict
             .and_then(|()| {
                 network
                     .local_address(self.host, descriptor)
+                    .map(Address::from)
                     .ok_or(libc::EBADF)
             })
             .map_err(io::Error::from_raw_os_error)
     }
 
-    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr> {
+    fn peer_address(&mut self, stream: u32) -> io::Result<Address> {
         let mut address = None;
         self.call(Kind::PeerAddress, stream.into(), |network, host| {
             network.enter(host, Call::PeerAddress)?;
             let peer = network.peer_address(host, stream)?;
-            address = Some(peer);
+            address = Some(Address::from(peer));
             Ok(peer.port().into())
         })?;
         address.ok_or_else(|| io::ErrorKind::NotConnected.into())

@@ -14,7 +14,9 @@ pub(crate) struct Calls {
     /// Listeners asked for; each is a socket, its options, a bind and a listen.
     pub(crate) listen: u64,
     pub(crate) accept: u64,
-    /// Connections asked for; each is a socket and a connect.
+    /// Local addresses asked for to connect from; each is a socket, an option and a bind.
+    pub(crate) bind: u64,
+    /// Connections asked for; each is a connect, and a socket if none was bound before.
     pub(crate) connect: u64,
     pub(crate) register: u64,
     pub(crate) reregister: u64,

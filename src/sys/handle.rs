@@ -35,6 +35,16 @@ impl<T> Handle<T> {
         }
     }
 
+    pub(super) fn into_os(self) -> T {
+        match self {
+            Handle::Os(socket) => socket,
+            #[cfg(any(test, feature = "sim"))]
+            Handle::Kernel(descriptor) => {
+                panic!("descriptor {descriptor} of a Kernel given to the real system")
+            }
+        }
+    }
+
     #[cfg(any(test, feature = "sim"))]
     pub(super) fn descriptor(&self) -> u32 {
         match self {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use super::{Interest, Job, Pool, Readiness};
+use crate::Address;
 
 /// The calls of the `sys` room, before its rules: what to do about an interrupted call, in which
 /// order a socket is closed, what makes a connect finished, all that is decided above and sees one
@@ -46,9 +47,17 @@ pub(crate) trait Kernel {
         reuse_port: bool,
         ipv6_only: bool,
     ) -> io::Result<u32>;
-    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)>;
-    /// A new descriptor whose connect is under way. If this fails, nothing is left open.
-    fn connect(&mut self, address: SocketAddr) -> io::Result<u32>;
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)>;
+    /// A new descriptor that has a local address, to be connected from there.
+    fn bind(&mut self, local: SocketAddr) -> io::Result<u32>;
+    /// A descriptor whose connect is under way: `bound`, or a new one. If this fails, nothing is
+    /// left open, `bound` neither.
+    fn connect(
+        &mut self,
+        peer: &Address,
+        bound: Option<u32>,
+        type_of_service: Option<u8>,
+    ) -> io::Result<u32>;
 
     fn read(&mut self, stream: u32, buffer: &mut [u8]) -> io::Result<usize>;
     fn write(&mut self, stream: u32, bytes: &[u8]) -> io::Result<usize>;
@@ -57,8 +66,8 @@ pub(crate) trait Kernel {
 
     /// `SO_ERROR`: the error that waits on the socket, which is then gone.
     fn take_error(&mut self, stream: u32) -> io::Result<Option<io::Error>>;
-    fn local_address(&self, descriptor: u32) -> io::Result<SocketAddr>;
-    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr>;
+    fn local_address(&self, descriptor: u32) -> io::Result<Address>;
+    fn peer_address(&mut self, stream: u32) -> io::Result<Address>;
     fn set_no_delay(&mut self, stream: u32, on: bool) -> io::Result<()>;
     fn set_keep_alive(
         &mut self,

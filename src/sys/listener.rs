@@ -9,6 +9,7 @@ use log::{debug, warn};
 
 use super::handle::Handle;
 use super::{Backend, Interest, Stream, Sys, os, uninterrupted};
+use crate::Address;
 
 /// A TCP socket that takes connections. Goes back to its [`Sys`] by
 /// [`close_listener`](Sys::close_listener).
@@ -56,9 +57,9 @@ impl Sys {
     }
 
     /// The address that was bound, with the port that was chosen if none was asked for.
-    pub(crate) fn listener_address(&self, listener: &Listener) -> io::Result<SocketAddr> {
+    pub(crate) fn listener_address(&self, listener: &Listener) -> io::Result<Address> {
         match &self.backend {
-            Backend::Os(_) => listener.0.os().local_addr(),
+            Backend::Os(_) => os::address::local(listener.0.os()),
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.local_address(listener.0.descriptor()),
         }
@@ -90,7 +91,7 @@ impl Sys {
     /// `WouldBlock` when none waits. The others are about the process (`EMFILE`, `ENFILE`,
     /// `ENOBUFS`, `ENOMEM`) or about the one connection that is lost with them (accept(2) has the
     /// list).
-    pub(crate) fn accept(&mut self, listener: &mut Listener) -> io::Result<(Stream, SocketAddr)> {
+    pub(crate) fn accept(&mut self, listener: &mut Listener) -> io::Result<(Stream, Address)> {
         self.calls.accept += 1;
         uninterrupted(|| match &mut self.backend {
             Backend::Os(_) => os::listener::accept(listener.0.os())
@@ -176,7 +177,7 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
-    use crate::sys::loopback::{accept, insist, listen, real_sys, reported_now, wait_for};
+    use crate::sys::loopback::{accept, inet, insist, listen, real_sys, reported_now, wait_for};
     use crate::sys::script::{Accept, Call, Kind, Script};
     use crate::sys::{Calls, Readiness};
 
@@ -255,7 +256,7 @@ mod tests {
         let mut listener = listen(&mut sys);
         let answer = sys.accept(&mut listener).unwrap_err();
         assert_eq!(answer.kind(), io::ErrorKind::WouldBlock);
-        let address = sys.listener_address(&listener).unwrap();
+        let address = inet(&sys, &listener);
         assert_ne!(address.port(), 0);
         let peer = TcpStream::connect(address).unwrap();
         // It came before the registration, and is reported all the same.
@@ -281,7 +282,7 @@ mod tests {
     fn a_port_with_a_live_listener_is_in_use_unless_both_share_it() {
         let mut sys = real_sys();
         let first = listen(&mut sys);
-        let address = sys.listener_address(&first).unwrap();
+        let address = inet(&sys, &first);
         assert_eq!(
             errno(sys.listen(address, 16, false, false)),
             libc::EADDRINUSE
@@ -295,7 +296,7 @@ mod tests {
         let first = sys
             .listen((Ipv4Addr::LOCALHOST, 0).into(), 16, true, false)
             .unwrap();
-        let address = sys.listener_address(&first).unwrap();
+        let address = inet(&sys, &first);
         let second = sys.listen(address, 16, true, false).unwrap();
         assert_eq!(sys.listener_address(&second).unwrap(), address);
     }
@@ -304,7 +305,7 @@ mod tests {
     fn a_port_that_only_a_closed_connection_holds_can_be_bound() {
         let mut sys = real_sys();
         let mut listener = listen(&mut sys);
-        let address = sys.listener_address(&listener).unwrap();
+        let address = inet(&sys, &listener);
         let mut peer = TcpStream::connect(address).unwrap();
         let stream = accept(&mut sys, &mut listener);
         // We close first, so TIME_WAIT is ours.
@@ -337,7 +338,7 @@ mod tests {
         let mut sys = real_sys();
         let mut listener = listen(&mut sys);
         sys.hold_spare().unwrap();
-        let address = sys.listener_address(&listener).unwrap();
+        let address = inet(&sys, &listener);
         let mut peer = TcpStream::connect(address).unwrap();
         insist(|| match sys.shed(&mut listener)? {
             true => Ok(()),
@@ -352,7 +353,7 @@ mod tests {
         let mut sys = real_sys();
         let mut listener = listen(&mut sys);
         sys.register_listener(&mut listener, TOKEN).unwrap();
-        let address = sys.listener_address(&listener).unwrap();
+        let address = inet(&sys, &listener);
         let _peer = TcpStream::connect(address).unwrap();
         sys.close_listener(listener);
         assert_eq!(reported_now(&mut sys), []);

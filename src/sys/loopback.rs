@@ -3,7 +3,7 @@
 //! Everything waits by polling, with a bound, and never by sleeping.
 
 use std::io;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ impl Pair {
     pub(super) fn new() -> Pair {
         let mut sys = real_sys();
         let mut listener = listen(&mut sys);
-        let address = sys.listener_address(&listener).unwrap();
+        let address = inet(&sys, &listener);
         let peer = TcpStream::connect(address).unwrap();
         let stream = accept(&mut sys, &mut listener);
         sys.close_listener(listener);
@@ -58,6 +58,12 @@ pub(super) fn real_sys() -> Sys {
 pub(super) fn listen(sys: &mut Sys) -> Listener {
     sys.listen((Ipv4Addr::LOCALHOST, 0).into(), 16, false, false)
         .unwrap()
+}
+
+/// Where a listener of [`listen`]'s stands.
+pub(super) fn inet(sys: &Sys, listener: &Listener) -> SocketAddr {
+    let address = sys.listener_address(listener).unwrap();
+    address.as_inet().unwrap()
 }
 
 /// Accepts the connection that is on its way.

@@ -9,8 +9,14 @@ use log::debug;
 
 use super::handle::Handle;
 use super::{Backend, Interest, Sys, os, uninterrupted};
+use crate::Address;
 
-/// A TCP connection, or one that is being made.
+/// A connection, or one that is being made.
+///
+/// Whatever family it is of, it is a `TcpStream` to mio: reading, writing, watching and closing a
+/// stream are the same calls for all, one type keeps it at four bytes in each entry, and the hot
+/// path has nothing to choose. What does differ (addresses, options) is asked through socket2,
+/// which looks at the family. No call of std's may be made on it that takes TCP for granted.
 ///
 /// Goes back to its [`Sys`] by [`close`](Sys::close), [`abort`](Sys::abort) or
 /// [`discard`](Sys::discard). Dropping it closes the descriptor too, but leaves it registered, and
@@ -38,17 +44,50 @@ const _: () = assert!(
 const MOST_BUFFERS: usize = 1024;
 
 impl Sys {
-    /// Begins to connect to `address`; [`finish_connect`](Sys::finish_connect) tells how it went.
+    /// Opens a stream that has a local address, to be connected from there; it is not to be
+    /// registered before.
+    ///
+    /// A port that only old connections still hold (`TIME_WAIT`) can be bound.
     ///
     /// # Errors
     ///
-    /// What is known at once: no descriptor, no route, no local port. Nothing is left open then.
-    pub(crate) fn connect(&mut self, address: SocketAddr) -> io::Result<Stream> {
+    /// `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`, no descriptor. Nothing is left open then.
+    pub(crate) fn bind(&mut self, local: SocketAddr) -> io::Result<Stream> {
+        self.calls.bind += 1;
+        match &mut self.backend {
+            Backend::Os(_) => os::stream::bind(local).map(Handle::Os),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => kernel.bind(local).map(Handle::Kernel),
+        }
+        .map(Stream)
+    }
+
+    /// Begins to connect to `peer`, from where `bound` stands if it is given;
+    /// [`finish_connect`](Sys::finish_connect) tells how it went. A type of service goes out with
+    /// the first packet already; that it can't be set is no reason not to connect.
+    ///
+    /// # Errors
+    ///
+    /// What is known at once: no descriptor, no route, no local port, and all that can go wrong
+    /// with a local socket. Nothing is left open then, `bound` neither.
+    pub(crate) fn connect(
+        &mut self,
+        peer: &Address,
+        bound: Option<Stream>,
+        type_of_service: Option<u8>,
+    ) -> io::Result<Stream> {
         self.calls.connect += 1;
         match &mut self.backend {
-            Backend::Os(_) => os::stream::connect(address).map(Handle::Os),
+            Backend::Os(_) => {
+                let bound = bound.map(|stream| stream.0.into_os());
+                os::stream::connect(peer, bound, type_of_service).map(Handle::Os)
+            }
             #[cfg(any(test, feature = "sim"))]
-            Backend::Kernel(kernel) => kernel.connect(address).map(Handle::Kernel),
+            Backend::Kernel(kernel) => {
+                let bound = bound.map(|stream| stream.0.descriptor());
+                let connected = kernel.connect(peer, bound, type_of_service);
+                connected.map(Handle::Kernel)
+            }
         }
         .map(Stream)
     }
@@ -59,16 +98,30 @@ impl Sys {
     /// # Errors
     ///
     /// Why the connect failed. The kernel tells it once.
+    ///
+    /// `ECONNREFUSED` also for a socket that has met itself: with nobody listening, the kernel may
+    /// choose the very port that is connected to, and then everything written would come back
+    /// (P13).
     pub(crate) fn finish_connect(&mut self, stream: &Stream) -> io::Result<bool> {
         if let Some(error) = self.take_error(stream)? {
             return Err(error);
         }
         // Writable without an error is not connected yet: only a socket that has a peer is.
         match self.peer_address(stream) {
+            Ok(peer) if self.has_met_itself(stream, &peer) => {
+                Err(io::Error::from_raw_os_error(libc::ECONNREFUSED))
+            }
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    // Beyond loopback it takes an address of this machine's own that is connected to: as rare as it
+    // gets, and not worth a call for each connect.
+    fn has_met_itself(&self, stream: &Stream, peer: &Address) -> bool {
+        peer.ip().is_some_and(|ip| ip.is_loopback())
+            && self.local_address(stream).is_ok_and(|local| local == *peer)
     }
 
     /// Begins to report the readiness of `stream` under `token`, with what is true already.
@@ -152,9 +205,9 @@ impl Sys {
     }
 
     /// The address on our side.
-    pub(crate) fn local_address(&self, stream: &Stream) -> io::Result<SocketAddr> {
+    pub(crate) fn local_address(&self, stream: &Stream) -> io::Result<Address> {
         match &self.backend {
-            Backend::Os(_) => stream.0.os().local_addr(),
+            Backend::Os(_) => os::address::local(stream.0.os()),
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.local_address(stream.0.descriptor()),
         }
@@ -240,10 +293,10 @@ impl Sys {
         }
     }
 
-    fn peer_address(&mut self, stream: &Stream) -> io::Result<SocketAddr> {
+    fn peer_address(&mut self, stream: &Stream) -> io::Result<Address> {
         self.calls.get_peer += 1;
         match &mut self.backend {
-            Backend::Os(_) => stream.0.os().peer_addr(),
+            Backend::Os(_) => os::address::peer(stream.0.os()),
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.peer_address(stream.0.descriptor()),
         }
@@ -273,8 +326,8 @@ mod tests {
 
     const TOKEN: u64 = 7 << 32 | 1;
 
-    fn anywhere() -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, 1).into()
+    fn anywhere() -> Address {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()
     }
 
     fn errno<T: std::fmt::Debug>(answer: io::Result<T>) -> i32 {
@@ -287,7 +340,7 @@ mod tests {
     fn an_interrupted_call_is_made_again_and_counts_once() {
         let script = Script::new();
         let mut sys = script.sys();
-        let mut stream = sys.connect(anywhere()).unwrap();
+        let mut stream = sys.connect(&anywhere(), None, None).unwrap();
         script.on_read(3, script::Read::Err(libc::EINTR));
         script.on_read(3, script::Read::Data(b"abc".to_vec()));
         script.on_write(3, script::Write::Err(libc::EINTR));
@@ -302,7 +355,7 @@ mod tests {
     fn writable_is_not_connected_until_there_is_a_peer() {
         let script = Script::new();
         let mut sys = script.sys();
-        let stream = sys.connect(anywhere()).unwrap();
+        let stream = sys.connect(&anywhere(), None, None).unwrap();
         script.on_finish_connect(3, Connect::UnderWay);
         assert!(!sys.finish_connect(&stream).unwrap());
         assert!(sys.finish_connect(&stream).unwrap());
@@ -312,7 +365,7 @@ mod tests {
     fn a_failed_connect_tells_why_and_does_not_ask_for_the_peer() {
         let script = Script::new();
         let mut sys = script.sys();
-        let stream = sys.connect(anywhere()).unwrap();
+        let stream = sys.connect(&anywhere(), None, None).unwrap();
         script.on_finish_connect(3, Connect::Err(libc::ETIMEDOUT));
         assert_eq!(errno(sys.finish_connect(&stream)), libc::ETIMEDOUT);
         assert_eq!(script.calls().last(), Some(&Call::TakeError(3)));
@@ -332,7 +385,7 @@ mod tests {
             (Sys::discard, &[Call::Close(3)]),
         ];
         for (end, expected) in ends {
-            let mut stream = sys.connect(anywhere()).unwrap();
+            let mut stream = sys.connect(&anywhere(), None, None).unwrap();
             sys.register(&mut stream, TOKEN, Interest::Read).unwrap();
             script.take_calls();
             end(&mut sys, stream);
@@ -354,7 +407,7 @@ mod tests {
     fn abort_closes_even_if_every_call_before_fails() {
         let script = Script::new();
         let mut sys = script.sys();
-        let stream = sys.connect(anywhere()).unwrap();
+        let stream = sys.connect(&anywhere(), None, None).unwrap();
         script.answer(Kind::SetOption, Err(libc::EINVAL));
         script.answer(Kind::Deregister, Err(libc::ENOENT));
         sys.abort(stream);
@@ -365,7 +418,7 @@ mod tests {
     fn a_vectored_write_offers_no_more_buffers_than_a_call_may_carry() {
         let script = Script::new();
         let mut sys = script.sys();
-        let mut stream = sys.connect(anywhere()).unwrap();
+        let mut stream = sys.connect(&anywhere(), None, None).unwrap();
         let buffers = vec![IoSlice::new(b"ab"); MOST_BUFFERS + 1];
         let taken = sys.write_vectored(&mut stream, &buffers).unwrap();
         assert_eq!(taken, 2 * MOST_BUFFERS);
@@ -414,7 +467,9 @@ mod tests {
     fn a_connect_is_writable_with_a_peer_and_a_local_address() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let mut sys = real_sys();
-        let mut stream = sys.connect(listener.local_addr().unwrap()).unwrap();
+        let mut stream = sys
+            .connect(&listener.local_addr().unwrap().into(), None, None)
+            .unwrap();
         sys.register(&mut stream, TOKEN, Interest::ReadWrite)
             .unwrap();
         wait_for(&mut sys, TOKEN, Readiness::WRITE);
@@ -425,6 +480,29 @@ mod tests {
     }
 
     #[test]
+    fn b7_a_socket_that_has_met_itself_is_refused() {
+        let mut sys = real_sys();
+        let bound = sys.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let own = sys.local_address(&bound).unwrap();
+        let mut stream = sys.connect(&own, Some(bound), None).unwrap();
+        sys.register(&mut stream, TOKEN, Interest::ReadWrite)
+            .unwrap();
+        wait_for(&mut sys, TOKEN, Readiness::WRITE);
+        assert_eq!(errno(sys.finish_connect(&stream)), libc::ECONNREFUSED);
+        sys.close(stream);
+    }
+
+    #[test]
+    fn a_type_of_service_is_set_before_the_connect_and_kept() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut sys = real_sys();
+        let address = listener.local_addr().unwrap().into();
+        let stream = sys.connect(&address, None, Some(0x20)).unwrap();
+        assert_eq!(SockRef::from(stream.0.os()).tos_v4().unwrap(), 0x20);
+        sys.discard(stream);
+    }
+
+    #[test]
     fn a_refused_connect_fails_when_it_is_finished() {
         // Bound and not listening, so that nobody else can have the port, our own side included.
         let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
@@ -432,7 +510,7 @@ mod tests {
             .unwrap();
         let address = deaf.local_addr().unwrap().as_socket().unwrap();
         let mut sys = real_sys();
-        let mut stream = sys.connect(address).unwrap();
+        let mut stream = sys.connect(&address.into(), None, None).unwrap();
         sys.register(&mut stream, TOKEN, Interest::ReadWrite)
             .unwrap();
         wait_for(&mut sys, TOKEN, Readiness::WRITE.with(Readiness::ERROR));
@@ -582,7 +660,7 @@ mod tests {
         let mut pair = Pair::new();
         let listener = listen(&mut pair.sys);
         let address = pair.sys.listener_address(&listener).unwrap();
-        let connecting = pair.sys.connect(address).unwrap();
+        let connecting = pair.sys.connect(&address, None, None).unwrap();
 
         let flags = |descriptor: i32| {
             let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{descriptor}")).unwrap();

@@ -1,6 +1,6 @@
 //! Group B: connecting to a literal IP address and port (R4 to R6, R11, R12, R14 to R16).
 //!
-//! R7 to R10 come with name lookup, R13 with local addresses; of R12 the
+//! R7 to R10 come with name lookup, R13 stands in `b_local_address`; of R12 the
 //! event `connectionAttemptFailed` comes with the race between addresses.
 
 use crate::support::*;

@@ -8,6 +8,7 @@ mod support;
 
 mod a_callbacks;
 mod b_connecting;
+mod b_local_address;
 mod c_reading;
 mod d_half_close;
 mod e_answers;

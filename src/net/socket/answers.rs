@@ -45,13 +45,13 @@ impl Socket<'_> {
             return None;
         }
         let stream = entry.stream.as_ref()?;
-        self.net.sys.local_address(stream).ok().map(Address::from)
+        self.net.sys.local_address(stream).ok()
     }
 
     /// The peer's address; `None` while connecting. Kept from accept or connect on, so it answers
     /// also when the kernel has forgotten it.
     pub fn peer_address(&self) -> Option<Address> {
-        self.entry()?.peer().map(Address::from)
+        self.entry()?.peer()
     }
 
     /// The IP address on our side.

@@ -234,6 +234,7 @@ impl Player {
                     .and_then(|it| it.stream.as_ref());
                 if let Some(stream) = stream
                     && let Ok(address) = net.sys.local_address(stream)
+                    && let Some(address) = address.as_inet()
                 {
                     book.clients
                         .insert(plain(address.ip(), address.port()), number);

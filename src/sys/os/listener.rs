@@ -4,9 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use mio::net::{TcpListener, TcpStream};
-use socket2::Socket;
+use socket2::{Domain, SockAddr, SockRef, Socket};
 
-use super::socket;
+use super::{address, socket};
+use crate::Address;
 
 pub(crate) fn listen(
     address: SocketAddr,
@@ -14,7 +15,7 @@ pub(crate) fn listen(
     reuse_port: bool,
     ipv6_only: bool,
 ) -> io::Result<TcpListener> {
-    let socket = socket::open(address)?;
+    let socket = socket::open(Domain::for_address(address))?;
     socket.set_reuse_address(true)?;
     if reuse_port {
         share_port(&socket)?;
@@ -28,15 +29,30 @@ pub(crate) fn listen(
     Ok(TcpListener::from_std(socket.into()))
 }
 
-pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (stream, peer) = listener.accept()?;
+pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Address)> {
+    let (socket, peer) = accept_nonblocking(&SockRef::from(listener))?;
+    let stream = TcpStream::from_std(socket.into());
+    let peer = address::from_kernel(&peer)?;
     // Refused when the peer has reset the connection meanwhile. Without it a write could end the
     // process, so such a connection is treated as what it is.
     #[cfg(target_vendor = "apple")]
-    socket2::SockRef::from(&stream)
+    SockRef::from(&stream)
         .set_nosigpipe(true)
         .map_err(|_| io::Error::from_raw_os_error(libc::ECONNABORTED))?;
     Ok((stream, peer))
+}
+
+/// Not mio's own, which knows the addresses of one family only.
+#[cfg(not(target_vendor = "apple"))]
+fn accept_nonblocking(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+    listener.accept4(libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC)
+}
+
+#[cfg(target_vendor = "apple")]
+fn accept_nonblocking(listener: &Socket) -> io::Result<(Socket, SockAddr)> {
+    let (socket, peer) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, peer))
 }
 
 fn share_port(socket: &Socket) -> io::Result<()> {

@@ -8,6 +8,7 @@ mod poller;
 mod pool;
 mod socket;
 
+pub(super) mod address;
 pub(super) mod listener;
 pub(super) mod stream;
 

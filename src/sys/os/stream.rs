@@ -5,9 +5,10 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, SockRef, TcpKeepalive};
 
-use super::socket;
+use super::{address, socket};
+use crate::Address;
 
 /// Keeps a write to a peer that is gone from raising SIGPIPE. Rust's own `main` ignores the signal,
 /// but a library inside another program dies of it. Apple has no such flag and sets an option at
@@ -17,18 +18,40 @@ const NO_SIGNAL: i32 = libc::MSG_NOSIGNAL;
 #[cfg(target_vendor = "apple")]
 const NO_SIGNAL: i32 = 0;
 
-pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = socket::open(address)?;
-    match socket.connect(&address.into()) {
+pub(crate) fn bind(local: SocketAddr) -> io::Result<TcpStream> {
+    let socket = socket::open(Domain::for_address(local))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&local.into())?;
+    Ok(TcpStream::from_std(socket.into()))
+}
+
+pub(crate) fn connect(
+    peer: &Address,
+    bound: Option<TcpStream>,
+    type_of_service: Option<u8>,
+) -> io::Result<TcpStream> {
+    let peer = address::to_kernel(peer)?;
+    let socket = match bound {
+        Some(stream) => stream,
+        None => TcpStream::from_std(socket::open(peer.domain())?.into()),
+    };
+    if let Some(value) = type_of_service
+        && let Err(error) = set_type_of_service(&socket, value)
+    {
+        log::debug!("{socket:?}: type of service: {error}");
+    }
+    match SockRef::from(&socket).connect(&peer) {
         Ok(()) => {}
         Err(error) if is_under_way(&error) => {}
         Err(error) => return Err(error),
     }
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket)
 }
 
 /// An interrupted connect goes on by itself, and calling again would only answer `EALREADY`.
 fn is_under_way(error: &io::Error) -> bool {
+    // Not EAGAIN: a local socket says so when the backlog is full, and then nothing is under way,
+    // however writable it looks (P10b).
     matches!(
         error.raw_os_error(),
         Some(libc::EINPROGRESS | libc::EINTR | libc::EALREADY)
@@ -75,6 +98,21 @@ fn probes_after(secs: u32) -> TcpKeepalive {
         .with_interval(Duration::from_secs(1))
         .with_retries(10);
     keepalive
+}
+
+pub(crate) fn set_type_of_service(stream: &TcpStream, value: u8) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    match socket.local_addr()?.domain() {
+        Domain::IPV4 => socket.set_tos_v4(value.into()),
+        Domain::IPV6 => {
+            socket.set_tclass_v6(value.into())?;
+            // Where the peer is an IPv4 one, the packets have that header; not every system has
+            // the option on an IPv6 socket.
+            let _ = socket.set_tos_v4(value.into());
+            Ok(())
+        }
+        _ => Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    }
 }
 
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {

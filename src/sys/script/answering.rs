@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Accept, Call, Connect, Event, Kind, Poll, Read, Script, Write};
+use crate::Address;
 use crate::sys::{Bell, Interest, Job, Kernel, Pool, QUEUED_JOBS, Readiness};
 
 /// As on a real system, where 0 to 2 are taken.
@@ -46,8 +47,8 @@ pub(super) type Answers<T> = BTreeMap<u32, VecDeque<T>>;
 
 /// An open descriptor.
 pub(super) struct Entry {
-    local: SocketAddr,
-    peer: Option<SocketAddr>,
+    local: Address,
+    peer: Option<Address>,
     pub(super) token: Option<u64>,
     input_ended: bool,
 }
@@ -68,14 +69,16 @@ impl State {
     }
 
     /// The lowest number that is free, as POSIX has it: what was closed last comes back soonest.
-    fn open(&mut self, local: Option<SocketAddr>, peer: Option<SocketAddr>) -> u32 {
+    fn open(&mut self, local: Option<Address>, peer: Option<Address>) -> u32 {
         let descriptor = (FIRST_DESCRIPTOR..)
             .find(|number| !self.ledger.contains_key(number))
             .expect("some number is free");
-        let mut local = local.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into());
-        if local.port() == 0 {
+        let mut local = local.unwrap_or_else(|| inet((Ipv4Addr::LOCALHOST, 0)));
+        if let Address::Inet(inet) = &mut local
+            && inet.port() == 0
+        {
             let port = (FIRST_PORT + descriptor) % (1 << 16);
-            local.set_port(u16::try_from(port).expect("cut to 16 bits"));
+            inet.set_port(u16::try_from(port).expect("cut to 16 bits"));
         }
         self.written.remove(&descriptor);
         self.ledger.insert(
@@ -138,13 +141,43 @@ impl State {
         }
     }
 
-    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)> {
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)> {
         self.enter(Call::Accept(listener))?;
-        let local = self.entry(listener).local;
+        let local = self.entry(listener).local.clone();
         match next(&mut self.accepts, listener) {
-            Some(Accept::Peer(peer)) => Ok((self.open(Some(local), Some(peer)), peer)),
+            Some(Accept::Peer(peer)) => {
+                let peer = Address::from(peer);
+                Ok((self.open(Some(local), Some(peer.clone())), peer))
+            }
             Some(Accept::Err(errno)) => Err(io::Error::from_raw_os_error(errno)),
             None => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn connect(
+        &mut self,
+        peer: Address,
+        bound: Option<u32>,
+        type_of_service: Option<u8>,
+    ) -> io::Result<u32> {
+        let answer = self.enter(Call::Connect {
+            peer: peer.clone(),
+            bound,
+            type_of_service,
+        });
+        match (answer, bound) {
+            (Ok(()), Some(stream)) => {
+                self.entry(stream).peer = Some(peer);
+                Ok(stream)
+            }
+            (Ok(()), None) => Ok(self.open(None, Some(peer))),
+            (Err(error), bound) => {
+                if let Some(stream) = bound {
+                    self.entry(stream);
+                    self.ledger.remove(&stream);
+                }
+                Err(error)
+            }
         }
     }
 
@@ -208,9 +241,9 @@ impl State {
         Ok(Some(error))
     }
 
-    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr> {
+    fn peer_address(&mut self, stream: u32) -> io::Result<Address> {
         self.enter(Call::PeerAddress(stream))?;
-        let peer = self.entry(stream).peer;
+        let peer = self.entry(stream).peer.clone();
         match (next(&mut self.connects, stream), peer) {
             (None | Some(Connect::Connected), Some(peer)) => Ok(peer),
             _ => Err(io::Error::from_raw_os_error(libc::ENOTCONN)),
@@ -268,6 +301,10 @@ impl State {
     }
 }
 
+fn inet(address: impl Into<SocketAddr>) -> Address {
+    Address::Inet(address.into())
+}
+
 fn next<T>(answers: &mut Answers<T>, descriptor: u32) -> Option<T> {
     answers.get_mut(&descriptor)?.pop_front()
 }
@@ -316,17 +353,27 @@ impl Kernel for Script {
             reuse_port,
             ipv6_only,
         })?;
-        Ok(state.open(Some(address), None))
+        Ok(state.open(Some(address.into()), None))
     }
 
-    fn accept(&mut self, listener: u32) -> io::Result<(u32, SocketAddr)> {
+    fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)> {
         self.0.borrow_mut().accept(listener)
     }
 
-    fn connect(&mut self, address: SocketAddr) -> io::Result<u32> {
+    fn bind(&mut self, local: SocketAddr) -> io::Result<u32> {
         let mut state = self.0.borrow_mut();
-        state.enter(Call::Connect(address))?;
-        Ok(state.open(None, Some(address)))
+        state.enter(Call::Bind(local))?;
+        Ok(state.open(Some(local.into()), None))
+    }
+
+    fn connect(
+        &mut self,
+        peer: &Address,
+        bound: Option<u32>,
+        type_of_service: Option<u8>,
+    ) -> io::Result<u32> {
+        let mut state = self.0.borrow_mut();
+        state.connect(peer.clone(), bound, type_of_service)
     }
 
     fn read(&mut self, stream: u32, buffer: &mut [u8]) -> io::Result<usize> {
@@ -354,13 +401,13 @@ impl Kernel for Script {
         self.0.borrow_mut().take_error(stream)
     }
 
-    fn local_address(&self, descriptor: u32) -> io::Result<SocketAddr> {
+    fn local_address(&self, descriptor: u32) -> io::Result<Address> {
         let mut state = self.0.borrow_mut();
         state.enter(Call::LocalAddress(descriptor))?;
-        Ok(state.entry(descriptor).local)
+        Ok(state.entry(descriptor).local.clone())
     }
 
-    fn peer_address(&mut self, stream: u32) -> io::Result<SocketAddr> {
+    fn peer_address(&mut self, stream: u32) -> io::Result<Address> {
         self.0.borrow_mut().peer_address(stream)
     }
 

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::Address;
 use crate::sys::{Interest, Pool};
 
 /// One call, with what tells it from others of its kind. Sockets are named by their descriptor.
@@ -16,7 +17,12 @@ pub(crate) enum Call {
         ipv6_only: bool,
     },
     Accept(u32),
-    Connect(SocketAddr),
+    Bind(SocketAddr),
+    Connect {
+        peer: Address,
+        bound: Option<u32>,
+        type_of_service: Option<u8>,
+    },
     Register(u32, Interest),
     Reregister(u32, Interest),
     Deregister(u32),
@@ -44,6 +50,7 @@ pub(crate) enum Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
     Listen,
+    Bind,
     Connect,
     Register,
     Reregister,
@@ -58,11 +65,21 @@ pub(crate) enum Kind {
 }
 
 impl Call {
+    /// A connect that nothing was asked for but its peer.
+    pub(crate) fn connect(peer: impl Into<Address>) -> Call {
+        Call::Connect {
+            peer: peer.into(),
+            bound: None,
+            type_of_service: None,
+        }
+    }
+
     /// `None` if the answer is more than that it worked.
     pub(super) fn kind(&self) -> Option<Kind> {
         match self {
             Call::Listen { .. } => Some(Kind::Listen),
-            Call::Connect(_) => Some(Kind::Connect),
+            Call::Bind(_) => Some(Kind::Bind),
+            Call::Connect { .. } => Some(Kind::Connect),
             Call::Register(..) => Some(Kind::Register),
             Call::Reregister(..) => Some(Kind::Reregister),
             Call::Deregister(_) => Some(Kind::Deregister),

@@ -180,12 +180,13 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use super::*;
+    use crate::Address;
     use crate::sys::{Interest, Kernel};
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn address() -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, 80).into()
+    fn address() -> Address {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, 80)).into()
     }
 
     #[test]
@@ -195,10 +196,10 @@ mod tests {
         let mut listener = sys
             .listen((Ipv4Addr::LOCALHOST, 0).into(), 1, false, false)
             .unwrap();
-        assert_ne!(sys.listener_address(&listener).unwrap().port(), 0);
+        assert_ne!(sys.listener_address(&listener).unwrap().port(), Some(0));
         let nobody = sys.accept(&mut listener).unwrap_err();
         assert_eq!(nobody.kind(), io::ErrorKind::WouldBlock);
-        let mut stream = sys.connect(address()).unwrap();
+        let mut stream = sys.connect(&address(), None, None).unwrap();
         assert!(sys.finish_connect(&stream).unwrap());
         let nothing = sys.read(&mut stream, &mut [0; 4]).unwrap_err();
         assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
@@ -223,7 +224,7 @@ mod tests {
     fn an_event_finds_the_token_that_its_descriptor_has_when_the_poll_comes() {
         let script = Script::new();
         let mut sys = script.sys();
-        let mut stream = sys.connect(address()).unwrap();
+        let mut stream = sys.connect(&address(), None, None).unwrap();
         script.ready(3, Readiness::READ);
         sys.register(&mut stream, 10, Interest::Read).unwrap();
         sys.reregister(&mut stream, 11, Interest::Read).unwrap();
@@ -247,7 +248,7 @@ mod tests {
     fn bytes_that_do_not_fit_are_read_later_and_the_end_stays_the_end() {
         let script = Script::new();
         let mut sys = script.sys();
-        let mut stream = sys.connect(address()).unwrap();
+        let mut stream = sys.connect(&address(), None, None).unwrap();
         script.on_read(3, Read::Data(b"hello".to_vec()));
         script.on_read(3, Read::Eof);
         let mut buffer = [0; 4];
@@ -263,13 +264,13 @@ mod tests {
     fn a_number_comes_back_lowest_first_and_without_its_past() {
         let script = Script::new();
         let mut sys = script.sys();
-        let mut first = sys.connect(address()).unwrap();
-        let _second = sys.connect(address()).unwrap();
+        let mut first = sys.connect(&address(), None, None).unwrap();
+        let _second = sys.connect(&address(), None, None).unwrap();
         sys.write(&mut first, b"old").unwrap();
         script.on_read(3, Read::Eof);
         sys.discard(first);
         assert_eq!(script.written(3), b"old");
-        let mut third = sys.connect(address()).unwrap();
+        let mut third = sys.connect(&address(), None, None).unwrap();
         assert_eq!(script.open_descriptors(), [3, 4]);
         assert_eq!(script.written(3), b"");
         let nothing = sys.read(&mut third, &mut [0; 4]).unwrap_err();
@@ -280,7 +281,7 @@ mod tests {
     #[should_panic(expected = "not open")]
     fn a_second_close_is_a_bug() {
         let mut script = Script::new();
-        let descriptor = script.connect(address()).unwrap();
+        let descriptor = script.connect(&address(), None, None).unwrap();
         script.close(descriptor);
         script.close(descriptor);
     }
@@ -290,7 +291,7 @@ mod tests {
         let script = Script::new();
         let mut sys = script.sys();
         script.fail_call(2, libc::EIO);
-        let mut stream = sys.connect(address()).unwrap();
+        let mut stream = sys.connect(&address(), None, None).unwrap();
         assert!(sys.write(&mut stream, b"a").is_ok());
         assert_eq!(
             sys.write(&mut stream, b"b").unwrap_err().raw_os_error(),

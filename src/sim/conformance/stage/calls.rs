@@ -106,7 +106,7 @@ impl Stage {
         self.call(format!("address of {end:?}"), |stage, _| {
             let (sys, stream) = stage.stream(end);
             let address = sys.local_address(stream);
-            address.map_or_else(failed, |it| Address(stage.shown(it)))
+            address.map_or_else(failed, |it| Address(stage.shown(it.as_inet().unwrap())))
         })
     }
 

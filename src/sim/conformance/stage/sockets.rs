@@ -67,7 +67,9 @@ impl Stage {
     }
 
     fn connect_to(&mut self, address: SocketAddr) -> End {
-        let stream = self.sides[CLIENT].connect(address).unwrap();
+        let stream = self.sides[CLIENT]
+            .connect(&address.into(), None, None)
+            .unwrap();
         // Or small writes would wait for each other's acknowledgement, up to 40 ms.
         self.sides[CLIENT].set_no_delay(&stream, true).unwrap();
         let end = self.add(CLIENT, Object::Stream(stream));
@@ -86,7 +88,7 @@ impl Stage {
             match stage.sides[SERVER].accept(it) {
                 Ok((stream, from)) => {
                     stage.sides[SERVER].set_no_delay(&stream, true).unwrap();
-                    let shown = stage.shown(from);
+                    let shown = stage.shown(from.as_inet().unwrap());
                     accepted = Some(stage.add(SERVER, Object::Stream(stream)));
                     Accepted(shown)
                 }
@@ -154,7 +156,10 @@ impl Stage {
 
     fn listener_address(&self, listener: End) -> SocketAddr {
         match &self.open[listener.0].object {
-            Object::Listener(it) => self.sides[SERVER].listener_address(it).unwrap(),
+            Object::Listener(it) => {
+                let address = self.sides[SERVER].listener_address(it).unwrap();
+                address.as_inet().unwrap()
+            }
             _ => panic!("{listener:?} is no listener"),
         }
     }
@@ -175,7 +180,7 @@ impl Stage {
                 .open
                 .iter()
                 .filter_map(port)
-                .any(|it| it.port() == address.port()),
+                .any(|it| it.port() == Some(address.port())),
         }
     }
 }
