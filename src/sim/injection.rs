@@ -12,6 +12,8 @@ use super::network::Network;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Call {
+    /// The wait for events. `EINTR` ends it, and what is ready stays so; other errors end the loop.
+    Poll,
     /// The start of a listener: socket, bind and listen.
     Listen,
     /// `EMFILE`, `ENFILE`, `ENOBUFS` and `ENOMEM` leave the connection where it is, `EAGAIN` hides
@@ -64,7 +66,7 @@ impl Network {
         if let Some(errno) = self.script(host).next(call) {
             return Err(errno);
         }
-        let interrupted = matches!(call, Call::Accept | Call::Read | Call::Write)
+        let interrupted = matches!(call, Call::Poll | Call::Accept | Call::Read | Call::Write)
             && self.dice.chance(self.faults.interrupts);
         if interrupted {
             return Err(libc::EINTR);
@@ -91,14 +93,6 @@ impl Network {
             }
         }
         Ok(())
-    }
-
-    /// A signal ends a wait for events; what is ready stays so.
-    pub(super) fn interrupt(&mut self) -> Result<(), i32> {
-        match self.dice.chance(self.faults.interrupts) {
-            true => Err(libc::EINTR),
-            false => Ok(()),
-        }
     }
 
     pub(super) fn accept_or_fail(
@@ -224,7 +218,7 @@ pub(super) struct Script {
     #[cfg(test)]
     made: Vec<Call>,
     /// By the place of the call among those.
-    by_place: BTreeMap<u64, (Option<Call>, i32)>,
+    by_place: BTreeMap<u64, (Call, i32)>,
     /// By the kind of call, with how many of them are left.
     by_kind: Vec<(Call, i32, u64)>,
     /// Calls that still fail for want of a descriptor, and how.
@@ -236,16 +230,11 @@ impl Script {
         self.by_kind.push((call, errno, times));
     }
 
-    /// Makes the call fail that will be the `place`-th of all that can, counted from 0.
-    #[cfg(test)]
-    pub(super) fn fail_at(&mut self, place: u64, errno: i32) {
-        self.by_place.insert(place, (None, errno));
-    }
-
-    /// As `fail_at`, if the call is of this kind by then: an earlier failure may have moved it.
+    /// Makes the call fail that will be the `place`-th of all that can, counted from 0, if it is
+    /// of this kind by then: an earlier failure may have moved it.
     #[cfg(test)]
     pub(super) fn fail_call_at(&mut self, place: u64, call: Call, errno: i32) {
-        self.by_place.insert(place, (Some(call), errno));
+        self.by_place.insert(place, (call, errno));
     }
 
     /// How many calls that can fail were made.
@@ -274,7 +263,7 @@ impl Script {
         #[cfg(test)]
         self.made.push(call);
         if let Some((kind, errno)) = self.by_place.remove(&place)
-            && kind.is_none_or(|it| it == call)
+            && kind == call
         {
             return Some(errno);
         }

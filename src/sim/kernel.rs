@@ -68,7 +68,7 @@ impl Kernel for HostKernel {
         let mut events = Vec::new();
         let capacity = self.event_capacity;
         self.call(Kind::Poll, 0, |network, host| {
-            network.interrupt()?;
+            network.enter(host, Call::Poll)?;
             events = network.poll(host, capacity);
             Ok(events.len() as u64)
         })?;

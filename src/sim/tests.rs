@@ -207,20 +207,6 @@ fn the_same_seed_does_the_same_and_another_does_not() {
 }
 
 #[test]
-fn every_call_of_an_echo_may_fail_alone() {
-    let calm = || World::with_faults(1, Faults::none());
-    let whole = run_echo(calm(), 1, 2000).world;
-    for host in [HostId(0), HostId(1)] {
-        for place in 0..whole.fallible_calls(host) {
-            let mut world = calm();
-            let hosts = (world.host("server"), world.host("client"));
-            world.fail_call_at(host, place, libc::ENOMEM);
-            run_echo_on(world, hosts, 1, 2000).check();
-        }
-    }
-}
-
-#[test]
 fn a_reset_behind_the_peers_fin_is_told_at_once() {
     let mut world = World::with_faults(1, Faults::none());
     let (server, client) = (world.host("server"), world.host("client"));

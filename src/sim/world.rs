@@ -194,15 +194,6 @@ impl World {
         self.network.borrow_mut().script(host.0).calls()
     }
 
-    /// Lets the call fail that is the `place`-th, counted from 0, of all on this host that can.
-    #[cfg(test)]
-    pub(super) fn fail_call_at(&self, host: HostId, place: u64, errno: i32) {
-        self.network
-            .borrow_mut()
-            .script(host.0)
-            .fail_at(place, errno);
-    }
-
     /// The calls that can fail which this host has made, from the `first`-th on.
     #[cfg(test)]
     pub(super) fn calls_made(&self, host: HostId, first: u64) -> Vec<Call> {

@@ -6,6 +6,7 @@ use crate::sim::Call;
 /// The errnos that a call may give.
 pub(super) fn of(call: Call) -> &'static [i32] {
     match call {
+        Call::Poll => &[libc::EINTR],
         Call::Listen => &[
             libc::EADDRINUSE,
             libc::EADDRNOTAVAIL,
