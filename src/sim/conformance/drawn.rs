@@ -49,7 +49,11 @@ fn play(stage: &mut Stage, dice: &mut Dice) {
 
 fn call(stage: &mut Stage, dice: &mut Dice, end: End) {
     match dice.pick(0..=19) {
-        0..=4 => drop(stage.write(end, dice.size(1..=2000))),
+        0..=2 => drop(stage.write(end, dice.size(1..=2000))),
+        3..=4 => {
+            let slices = [(); 3].map(|()| dice.size(0..=700));
+            stage.write_vectored(end, &slices);
+        }
         5 => drop(stage.write(end, 0)),
         6..=7 => drop(stage.read_all(end)),
         8..=9 => drop(stage.read(end, dice.size(1..=1000))),

@@ -107,6 +107,37 @@ fn p9_the_error_of_a_peer_that_is_gone_is_either_taken_or_written_into() {
 }
 
 #[test]
+fn sig_a_vectored_write_to_a_peer_that_is_gone_is_an_errno_too() {
+    both(|stage| {
+        let (ours, theirs) = stage.watched(ReadWrite);
+        stage.close(theirs);
+        stage.told();
+        assert_eq!(stage.write_vectored(ours, &[1, 2]), Bytes(3));
+        stage.told();
+        for _ in 0..2 {
+            assert_eq!(stage.write_vectored(ours, &[1, 2]), Errno(libc::EPIPE));
+        }
+        stage.told();
+    });
+}
+
+#[test]
+fn a_vectored_write_is_one_write_of_all_its_slices() {
+    both(|stage| {
+        let (ours, theirs) = stage.watched(ReadWrite);
+        assert_eq!(stage.write_vectored(ours, &[10, 0, 20, 30]), Bytes(60));
+        stage.read_all(theirs);
+        assert_eq!(stage.fill(ours), Done);
+        assert_eq!(stage.write_vectored(ours, &[1, 1]), WouldBlock);
+        stage.read_whatever(theirs);
+        assert_eq!(stage.told_to(ours), Readiness::WRITE);
+        stage.shutdown(ours);
+        assert_eq!(stage.write_vectored(ours, &[1, 1]), Errno(libc::EPIPE));
+        stage.told();
+    });
+}
+
+#[test]
 fn bytes_of_a_peer_that_is_gone_outlive_the_write_that_found_out() {
     both(|stage| {
         let (ours, theirs) = stage.watched(ReadWrite);

@@ -1,6 +1,6 @@
 //! The calls of a scenario, each compared with what the other kernel answered.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use super::answer::Answer::{self, Address, All, Bytes, Done, NoError, Refused};
 use super::answer::failed;
@@ -50,6 +50,21 @@ impl Stage {
         self.call(format!("write {bytes} to {end:?}"), |stage, _| {
             let (sys, stream) = stage.stream(end);
             sys.write(stream, &vec![b'x'; bytes])
+                .map_or_else(failed, Bytes)
+        })
+    }
+
+    /// As `write`, in one vectored call of several slices.
+    pub(in crate::sim::conformance) fn write_vectored(
+        &mut self,
+        end: End,
+        slices: &[usize],
+    ) -> Answer {
+        self.call(format!("write {slices:?} to {end:?}"), |stage, _| {
+            let (sys, stream) = stage.stream(end);
+            let bytes: Vec<_> = slices.iter().map(|&length| vec![b'x'; length]).collect();
+            let slices: Vec<_> = bytes.iter().map(|it| IoSlice::new(it)).collect();
+            sys.write_vectored(stream, &slices)
                 .map_or_else(failed, Bytes)
         })
     }
