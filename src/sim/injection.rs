@@ -19,6 +19,8 @@ pub enum Call {
     /// `EMFILE`, `ENFILE`, `ENOBUFS` and `ENOMEM` leave the connection where it is, `EAGAIN` hides
     /// it for a moment, others lose it.
     Accept,
+    /// A local address for a connect.
+    Bind,
     /// The start of a connect.
     Connect,
     /// `EAGAIN` hides what is there for a moment, other errors end the connection.
@@ -81,7 +83,12 @@ impl Network {
         }
         let takes_descriptor = matches!(
             call,
-            Call::Accept | Call::Connect | Call::Listen | Call::HoldSpare | Call::Waker
+            Call::Accept
+                | Call::Bind
+                | Call::Connect
+                | Call::Listen
+                | Call::HoldSpare
+                | Call::Waker
         );
         if takes_descriptor {
             if self.dice.chance(self.faults.descriptor_famines) {

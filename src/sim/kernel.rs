@@ -135,22 +135,30 @@ impl Kernel for HostKernel {
         accepted.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
 
-    fn bind(&mut self, _local: SocketAddr) -> io::Result<u32> {
-        Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP))
+    fn bind(&mut self, local: SocketAddr) -> io::Result<u32> {
+        let descriptor = self.call(Kind::Bind, local.port().into(), |network, host| {
+            network.enter(host, Call::Bind)?;
+            Ok(network.bind(host, local)?.into())
+        })?;
+        Ok(descriptor as u32)
     }
 
     fn connect(
         &mut self,
         peer: &Address,
-        _bound: Option<u32>,
+        bound: Option<u32>,
         _type_of_service: Option<u8>,
     ) -> io::Result<u32> {
         let Some(address) = peer.as_inet() else {
+            bound.inspect(|it| self.network.borrow_mut().close(self.host, *it));
             return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
         };
         let descriptor = self.call(Kind::Connect, address.port().into(), |network, host| {
-            network.enter(host, Call::Connect)?;
-            Ok(network.connect(host, address)?.into())
+            if let Err(errno) = network.enter(host, Call::Connect) {
+                bound.inspect(|it| network.close(host, *it));
+                return Err(errno);
+            }
+            Ok(network.connect(host, address, bound)?.into())
         })?;
         Ok(descriptor as u32)
     }

@@ -34,6 +34,7 @@ pub(super) enum Kind {
     Waker,
     RunJob,
     Job,
+    Bind,
 }
 
 impl Trace {

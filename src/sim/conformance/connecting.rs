@@ -94,6 +94,24 @@ fn p12_a_full_backlog_leaves_a_connect_under_way() {
 }
 
 #[test]
+fn p13_a_socket_that_connects_to_itself_hears_itself() {
+    both(|stage| {
+        let itself = stage.connect_to_itself();
+        stage.watch(itself, ReadWrite);
+        assert_eq!(stage.told_to(itself), Readiness::WRITE);
+        assert_eq!(stage.write(itself, 10), Bytes(10));
+        assert!(stage.told_to(itself).contains(Readiness::READ));
+        assert_eq!(stage.read(itself, 100), Bytes(10));
+        // So `Sys` says that nobody was there (B7).
+        assert_eq!(stage.finish_connect(itself), Errno(libc::ECONNREFUSED));
+        stage.told();
+        stage.shutdown(itself);
+        stage.told();
+        assert_eq!(stage.read(itself, 100), Bytes(0));
+    });
+}
+
+#[test]
 fn the_backlog_takes_one_more_than_it_was_told() {
     both(|stage| {
         let listener = stage.listen(2);

@@ -14,10 +14,9 @@
 //!
 //! Absent are the facts that no scenario can put to both kernels:
 //!
-//! - P10b (the full backlog of a local socket) and P13 (a connect to itself, from a local port that
-//!   was asked for): `Sys` cannot make these calls;
-//! - P17 (a descriptor is closed while a duplicate lives): nor can it duplicate. What follows from
-//!   the fact, to deregister before close, the model insists on (`network/ends.rs`);
+//! - P10b (the full backlog of a local socket): the model has none;
+//! - P17 (a descriptor is closed while a duplicate lives): `Sys` cannot duplicate. What
+//!   follows, to deregister before close, the model insists on (`network/ends.rs`);
 //! - P18 (how much the kernels take): a buffer is as large as a link says, and how many bytes one
 //!   takes is not compared;
 //! - P23 (the user timeout): no call sets it;

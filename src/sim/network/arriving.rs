@@ -66,6 +66,9 @@ impl Network {
             .map(ListenerId)
             .collect();
         let latency = self.path(host, client_host).link.latency;
+        if takers.is_empty() && target == client {
+            return self.meet_itself(from);
+        }
         if takers.is_empty() {
             let refusal = Packet {
                 from,
@@ -102,6 +105,16 @@ impl Network {
         let descriptor = listener.descriptor;
         self.wake(host, descriptor, Cause::Input);
         self.reply(id, Load::SynAck);
+    }
+
+    /// A SYN that comes back to its sender opens a connection from both of its ends (P13).
+    fn meet_itself(&mut self, id: EndpointId) {
+        if let Some(endpoint) = self.endpoint(id) {
+            endpoint.peer = Some(id);
+            endpoint.establish();
+            self.wake_endpoint(id, Cause::Change);
+            self.pump(id);
+        }
     }
 
     fn arrive_syn_ack(&mut self, from: EndpointId, to: EndpointId) {

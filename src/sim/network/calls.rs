@@ -92,21 +92,59 @@ impl Network {
         self.listener(id)?.waiting.pop_front()
     }
 
-    pub(in crate::sim) fn connect(&mut self, host: usize, target: SocketAddr) -> Result<u32, i32> {
+    /// A socket with a local address, as one that may use an address again which is still closing.
+    pub(in crate::sim) fn bind(&mut self, host: usize, mut local: SocketAddr) -> Result<u32, i32> {
+        if self.hosts[host].table.is_full() {
+            return Err(libc::EMFILE);
+        }
+        if self.route(host, local.ip()) != Some(host) {
+            return Err(libc::EADDRNOTAVAIL);
+        }
+        if local.port() == 0 {
+            local.set_port(self.free_port(host)?);
+        }
+        let collides = |it: &Listener| it.host == host && it.collides(local, false);
+        if self.listeners.iter().flatten().any(collides) {
+            return Err(libc::EADDRINUSE);
+        }
+        Ok(self.hosts[host].table.open(Object::Bound(local)))
+    }
+
+    /// Begins to connect, from where `bound` stands if it is given. If this fails, nothing is left
+    /// open, `bound` neither.
+    pub(in crate::sim) fn connect(
+        &mut self,
+        host: usize,
+        target: SocketAddr,
+        bound: Option<u32>,
+    ) -> Result<u32, i32> {
+        let from = bound.and_then(|it| self.local_address(host, it));
+        if let Some(number) = bound {
+            self.close(host, number); // opened again below, perhaps under another number
+        }
         if self.hosts[host].table.is_full() {
             return Err(libc::EMFILE);
         }
         let to = self.route(host, target.ip()).ok_or(libc::ENETUNREACH)?;
-        let port = self.free_port(host)?;
-        let source = match target.ip() {
+        let port = match from {
+            Some(local) => local.port(),
+            None => self.free_port(host)?,
+        };
+        let named = from.map(|it| it.ip()).filter(|it| !it.is_unspecified());
+        let source = named.unwrap_or_else(|| match target.ip() {
             ip if ip.is_loopback() => ip,
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(_) => Network::address_of(host).to_ipv6_mapped().into(),
             IpAddr::V4(_) => Network::address_of(host).into(),
-        };
+        });
+        let source = SocketAddr::from((source, port));
+        let same = |it: &Endpoint| it.host == host && (it.local, it.remote) == (source, target);
+        if self.endpoints.iter().flatten().any(|it| same(it)) {
+            return Err(libc::EADDRNOTAVAIL);
+        }
         let link = self.path(host, to).link.clone();
-        let endpoint = Endpoint::new(host, (source, port).into(), target, &link);
+        let endpoint = Endpoint::new(host, source, target, &link);
         let id = self.add_endpoint(endpoint);
         let descriptor = self.hosts[host].table.open(Object::Stream(id));
         if let Some(it) = self.endpoint(id) {
@@ -202,6 +240,7 @@ impl Network {
         match self.hosts[host].table.get(descriptor)?.object {
             Object::Stream(id) => Some(self.endpoints[id.0].as_deref()?.local),
             Object::Listener(id) => Some(self.listeners[id.0].as_ref()?.address),
+            Object::Bound(address) => Some(address),
             Object::Spare => None,
         }
     }

@@ -22,6 +22,7 @@ impl Network {
         match descriptor.object {
             Object::Stream(id) => self.close_stream(id),
             Object::Listener(id) => self.close_listener(id),
+            Object::Bound(_) => {}
             Object::Spare => self.fail(format_args!("host {host} closes its spare descriptor")),
         }
     }

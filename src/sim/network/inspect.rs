@@ -47,7 +47,7 @@ impl Network {
                     .is_some_and(|it| it.hidden > 0);
                 edge_to_come |= hidden;
             }
-            Object::Spare => {}
+            Object::Bound(_) | Object::Spare => {}
         }
         Truth {
             has_input,
@@ -69,6 +69,7 @@ impl Network {
                 let it = self.listeners[id.0].as_ref()?;
                 Some(format!("{number} listener {}", it.address))
             }
+            Object::Bound(address) => Some(format!("{number} bound {address}")),
             Object::Spare => None,
         });
         words.collect()

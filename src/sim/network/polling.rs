@@ -142,7 +142,7 @@ impl Network {
         match self.hosts[host].table.get(descriptor).map(|it| it.object) {
             Some(Object::Stream(id)) => self.endpoints[id.0].as_deref().map(|it| it.conditions()),
             Some(Object::Listener(id)) => self.listeners[id.0].as_ref().map(|it| it.conditions()),
-            Some(Object::Spare) | None => None,
+            Some(Object::Bound(_) | Object::Spare) | None => None,
         }
         .unwrap_or_default()
     }

@@ -6,6 +6,7 @@ use super::Network;
 use super::endpoint::Endpoint;
 use super::listener::Listener;
 use super::path::Path;
+use super::table::Object;
 use crate::sim::link::Link;
 
 /// Where the ports begin that nobody asked for.
@@ -67,7 +68,12 @@ impl Network {
             self.hosts[host].next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
             let listens = |it: &Listener| it.host == host && it.address.port() == port;
             let connects = |it: &Endpoint| it.host == host && it.local.port() == port;
-            let taken = self.listeners.iter().flatten().any(listens)
+            let binds = |object: Object| matches!(object, Object::Bound(it) if it.port() == port);
+            let taken = self.hosts[host]
+                .table
+                .iter()
+                .any(|(_, it)| binds(it.object))
+                || self.listeners.iter().flatten().any(listens)
                 || self.endpoints.iter().flatten().any(|it| connects(it));
             if !taken {
                 return Ok(port);

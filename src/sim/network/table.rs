@@ -1,6 +1,7 @@
 //! The descriptor table of a host, which is also the ledger: what is opened has to be closed, once.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use super::watch::Watch;
 
@@ -12,6 +13,8 @@ const FIRST_DESCRIPTOR: u32 = 3;
 pub(super) enum Object {
     Stream(EndpointId),
     Listener(ListenerId),
+    /// A socket that has a local address and is not connecting yet.
+    Bound(SocketAddr),
     /// The descriptor that is kept back.
     Spare,
 }

@@ -59,7 +59,7 @@ fn settle(network: &mut Network) {
 fn pair_over(link: Link) -> Pair {
     let mut network = network(link);
     let listener = listen(&mut network, 16);
-    let theirs = network.connect(CLIENT, target()).unwrap();
+    let theirs = network.connect(CLIENT, target(), None).unwrap();
     settle(&mut network);
     let (ours, _) = network.accept(SERVER, listener).unwrap();
     Pair {
@@ -126,7 +126,7 @@ fn p1_a_backlog_that_was_told_is_not_told_again_until_it_is_registered_anew() {
     let listener = listen(&mut network, 16);
     network.register(SERVER, listener, TOKEN, Read).unwrap();
     for _ in 0..3 {
-        network.connect(CLIENT, target()).unwrap();
+        network.connect(CLIENT, target(), None).unwrap();
     }
     settle(&mut network);
     assert_eq!(
@@ -228,7 +228,7 @@ fn p7_a_close_with_unread_input_is_a_reset_that_loses_what_was_not_sent() {
 fn p8_a_connection_that_was_reset_before_accept_is_accepted_with_its_address() {
     let mut network = network(Link::default());
     let listener = listen(&mut network, 16);
-    let theirs = network.connect(CLIENT, target()).unwrap();
+    let theirs = network.connect(CLIENT, target(), None).unwrap();
     settle(&mut network);
     let client = network.local_address(CLIENT, theirs).unwrap();
     network.reset_on_close(CLIENT, theirs);
@@ -273,7 +273,7 @@ fn a_reset_behind_a_fin_is_an_error_that_no_read_tells() {
 fn p11_closing_a_listener_resets_who_waits_in_it() {
     let mut network = network(Link::default());
     let listener = listen(&mut network, 16);
-    let theirs = network.connect(CLIENT, target()).unwrap();
+    let theirs = network.connect(CLIENT, target(), None).unwrap();
     settle(&mut network);
     network.close(SERVER, listener);
     settle(&mut network);
@@ -285,8 +285,8 @@ fn p11_closing_a_listener_resets_who_waits_in_it() {
 fn p12_a_full_backlog_leaves_a_connect_without_an_answer() {
     let mut network = network(Link::default());
     let listener = listen(&mut network, 0);
-    let first = network.connect(CLIENT, target()).unwrap();
-    let second = network.connect(CLIENT, target()).unwrap();
+    let first = network.connect(CLIENT, target(), None).unwrap();
+    let second = network.connect(CLIENT, target(), None).unwrap();
     network.advance_to(500_000_000);
     assert!(network.peer_address(CLIENT, first).is_ok());
     assert_eq!(network.peer_address(CLIENT, second), Err(libc::ENOTCONN));
@@ -301,8 +301,8 @@ fn p12_a_full_backlog_leaves_a_connect_without_an_answer() {
 fn a_connect_that_nobody_answers_times_out_after_two_minutes() {
     let mut network = network(Link::default());
     listen(&mut network, 0);
-    network.connect(CLIENT, target()).unwrap();
-    let second = network.connect(CLIENT, target()).unwrap();
+    network.connect(CLIENT, target(), None).unwrap();
+    let second = network.connect(CLIENT, target(), None).unwrap();
     network.register(CLIENT, second, TOKEN, ReadWrite).unwrap();
     settle(&mut network);
     assert_eq!(network.now / 1_000_000_000, 127);
@@ -332,7 +332,7 @@ fn p19_room_is_an_edge_only_after_a_write_that_was_refused_or_cut_short() {
 #[test]
 fn a_refused_connect_has_its_reason_once() {
     let mut network = network(Link::default());
-    let theirs = network.connect(CLIENT, target()).unwrap();
+    let theirs = network.connect(CLIENT, target(), None).unwrap();
     network.register(CLIENT, theirs, TOKEN, ReadWrite).unwrap();
     assert!(!network.has_events(CLIENT));
     settle(&mut network);
@@ -394,4 +394,31 @@ fn a_second_close_ends_the_run_with_its_seed() {
 fn a_close_before_the_deregistration_ends_the_run() {
     let mut pair = watched(Read);
     pair.network.close(SERVER, pair.ours);
+}
+
+#[test]
+fn a_bound_socket_connects_from_where_it_stands_and_only_once_to_one_address() {
+    let mut network = network(Link::default());
+    let listener = listen(&mut network, 16);
+    let local = (Network::address_of(CLIENT), 4000).into();
+    let bound = network.bind(CLIENT, local).unwrap();
+    let theirs = network.connect(CLIENT, target(), Some(bound)).unwrap();
+    settle(&mut network);
+    let (_, remote) = network.accept(SERVER, listener).unwrap();
+    assert_eq!(remote, local);
+    assert_eq!(network.local_address(CLIENT, theirs), Some(local));
+
+    // The second one has the same two addresses: it fails, and leaves nothing open.
+    let bound = network.bind(CLIENT, local).unwrap();
+    let again = network.connect(CLIENT, target(), Some(bound));
+    assert_eq!(again, Err(libc::EADDRNOTAVAIL));
+    assert_eq!(network.open_descriptors(CLIENT).len(), 1);
+}
+
+#[test]
+fn an_address_where_somebody_listens_or_of_another_host_cannot_be_bound() {
+    let mut network = network(Link::default());
+    listen(&mut network, 16);
+    assert_eq!(network.bind(SERVER, target()), Err(libc::EADDRINUSE));
+    assert_eq!(network.bind(CLIENT, target()), Err(libc::EADDRNOTAVAIL));
 }

@@ -7,7 +7,7 @@ use crate::sim::Call;
 pub(super) fn of(call: Call) -> &'static [i32] {
     match call {
         Call::Poll => &[libc::EINTR],
-        Call::Listen => &[
+        Call::Listen | Call::Bind => &[
             libc::EADDRINUSE,
             libc::EADDRNOTAVAIL,
             libc::EACCES,

@@ -7,6 +7,7 @@ use socket2::{Domain, Socket, Type};
 use super::answer::Answer::{self, Accepted, Done};
 use super::answer::{Shown, failed};
 use super::{CLIENT, End, Object, Open, Place, SERVER, Stage};
+use crate::Address;
 use crate::sim::network::Network;
 use crate::sys::{Interest, Stream, Sys};
 
@@ -66,10 +67,20 @@ impl Stage {
         self.connect_to((ip, port).into())
     }
 
+    /// Connects a socket to its own local address.
+    pub(in crate::sim::conformance) fn connect_to_itself(&mut self) -> End {
+        let bound = self.sides[CLIENT].bind((Ipv4Addr::LOCALHOST, 0).into());
+        let bound = bound.unwrap();
+        let address = self.sides[CLIENT].local_address(&bound).unwrap();
+        self.connect_from(Some(bound), address)
+    }
+
     fn connect_to(&mut self, address: SocketAddr) -> End {
-        let stream = self.sides[CLIENT]
-            .connect(&address.into(), None, None)
-            .unwrap();
+        self.connect_from(None, address.into())
+    }
+
+    fn connect_from(&mut self, bound: Option<Stream>, address: Address) -> End {
+        let stream = self.sides[CLIENT].connect(&address, bound, None).unwrap();
         // Or small writes would wait for each other's acknowledgement, up to 40 ms.
         self.sides[CLIENT].set_no_delay(&stream, true).unwrap();
         let end = self.add(CLIENT, Object::Stream(stream));

@@ -14,6 +14,7 @@ scenarios![
     destroyed_at_its_attempt,
     reset_while_connecting,
     written_while_connecting,
+    connected_from_a_local_address,
 ];
 
 fn connect_refused(stage: &mut Stage) {
@@ -67,4 +68,10 @@ fn written_while_connecting(stage: &mut Stage) {
         let bytes = life.next(50);
         socket.end_with(&bytes);
     });
+}
+
+fn connected_from_a_local_address(stage: &mut Stage) {
+    stage.serve(ECHO);
+    let options = stage.options().local_port(4000);
+    stage.connect_with(options, asks);
 }
