@@ -50,6 +50,8 @@
 
 //! # Features
 //!
+//! - `encoding`, on by default, adds `Encoding` and `Socket::set_encoding`: a peer's bytes told as
+//!   text.
 //! - `sim` adds the module `sim`: a seeded world in virtual time, on a network that breaks on
 //!   purpose, in which handlers run unchanged.
 
@@ -91,6 +93,8 @@ mod time;
 
 pub use address::{Address, Family};
 pub use block_list::BlockList;
+#[cfg(feature = "encoding")]
+pub use connection::Encoding;
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
 pub use ip::{is_ip, is_ipv4, is_ipv6};

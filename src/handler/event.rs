@@ -15,6 +15,9 @@ pub enum Event<'a> {
     Ready,
     /// See [`Handler::on_data`].
     Data(&'a [u8]),
+    /// See [`Handler::on_text`].
+    #[cfg(feature = "encoding")]
+    Text(&'a str),
     /// See [`Handler::on_end`].
     End,
     /// See [`Handler::on_drain`].
@@ -42,6 +45,8 @@ impl Event<'_> {
             Event::Connect => handler.on_connect(socket),
             Event::Ready => handler.on_ready(socket),
             Event::Data(bytes) => handler.on_data(socket, bytes),
+            #[cfg(feature = "encoding")]
+            Event::Text(text) => handler.on_text(socket, text),
             Event::End => handler.on_end(socket),
             Event::Drain => handler.on_drain(socket),
             Event::Finish => handler.on_finish(socket),

@@ -69,6 +69,48 @@ pub trait Handler {
     /// wanted for longer has to be copied.
     fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]);
 
+    /// In the place of [`on_data`](Handler::on_data) once [`Socket::set_encoding`] was called: the
+    /// same bytes as text, in order, never empty. A character that came in parts is told when it
+    /// is complete.
+    ///
+    /// Unless it is written, `on_data` gets the text in UTF-8, so that nothing is lost.
+    ///
+    /// ```
+    /// use netloop::{Encoding, Handler, Socket};
+    ///
+    /// #[derive(Default)]
+    /// struct Lines {
+    ///     begun: String,
+    /// }
+    ///
+    /// impl Handler for Lines {
+    ///     fn on_text(&mut self, _socket: &mut Socket<'_>, text: &str) {
+    ///         self.begun += text;
+    ///         while let Some((line, rest)) = self.begun.split_once('\n') {
+    ///             println!("{line}");
+    ///             self.begun = rest.into();
+    ///         }
+    ///     }
+    ///     fn on_data(&mut self, _socket: &mut Socket<'_>, _data: &[u8]) {
+    ///         unreachable!("the encoding is set before the first byte")
+    ///     }
+    /// }
+    ///
+    /// # fn listen(net: &mut netloop::Net) -> netloop::Result<()> {
+    /// net.listen("127.0.0.1:7000", |socket| {
+    ///     socket.set_encoding(Encoding::Utf8);
+    ///     Lines::default()
+    /// })?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Node: ['data' after `setEncoding`](https://nodejs.org/api/net.html#event-data).
+    #[cfg(feature = "encoding")]
+    fn on_text(&mut self, socket: &mut Socket<'_>, text: &str) {
+        self.on_data(socket, text.as_bytes());
+    }
+
     /// The peer ended its side; every byte it sent has been told. Unless half-open sockets are
     /// allowed, our side is ended when this returns; until then writes are still accepted.
     fn on_end(&mut self, socket: &mut Socket<'_>) {}
@@ -128,6 +170,10 @@ macro_rules! through_on_event {
         }
         fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
             self.on_event(socket, Event::Data(data));
+        }
+        #[cfg(feature = "encoding")]
+        fn on_text(&mut self, socket: &mut Socket<'_>, text: &str) {
+            self.on_event(socket, Event::Text(text));
         }
         fn on_end(&mut self, socket: &mut Socket<'_>) {
             self.on_event(socket, Event::End);

@@ -8,6 +8,8 @@ use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Notes;
 use super::slots::Tenant;
+#[cfg(feature = "encoding")]
+use crate::connection::Decoder;
 use crate::connection::{Latch, Lifecycle, WriteQueue};
 use crate::options::{LocalOptions, SocketOptions};
 use crate::sys::Stream;
@@ -63,6 +65,9 @@ pub(crate) struct Cold {
     pub(crate) held: Vec<u8>,
     /// `held` was told as it is and came back: nobody wants it before something newer has come.
     pub(crate) held_waits: bool,
+    /// Reads the peer's bytes as text: what `set_encoding` asked for.
+    #[cfg(feature = "encoding")]
+    pub(crate) decoder: Option<Decoder>,
     pub(crate) completions: VecDeque<Completion>,
     pub(crate) error: Option<Error>,
     /// How many `uncork` calls are still to come.
@@ -109,6 +114,8 @@ impl Default for Cold {
             peer: None,
             held: Vec::new(),
             held_waits: false,
+            #[cfg(feature = "encoding")]
+            decoder: None,
             completions: VecDeque::new(),
             error: None,
             corked: 0,

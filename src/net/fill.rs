@@ -4,6 +4,8 @@
 //! do: a layer that transforms bytes on their way would stand here.
 
 use super::entry::SocketEntry;
+#[cfg(feature = "encoding")]
+use super::flags::Flags;
 use super::ids::Key;
 use super::{Net, idle};
 use crate::{Error, Handler};
@@ -13,6 +15,9 @@ use std::io;
 pub(crate) enum Filled {
     /// So many bytes at the start of the buffer.
     Data(usize),
+    /// So many bytes at the start of the buffer, which are not to be told as `data`.
+    #[cfg(feature = "encoding")]
+    Diverted(usize),
     /// The peer's FIN; everything before it has been told.
     End,
     /// The connection failed.
@@ -56,6 +61,8 @@ impl Net {
                     }
                 }
                 match entry.take_waiting() {
+                    #[cfg(feature = "encoding")]
+                    None if entry.flags.contains(Flags::DIVERTED) => Filled::Diverted(bytes),
                     None => Filled::Data(bytes),
                     Some(mut held) => {
                         held.extend_from_slice(&buffer[..bytes]);
@@ -100,8 +107,10 @@ impl Net {
         if bytes.is_empty() || !entry.lifecycle.is_reading() {
             return;
         }
-        let held = &mut entry.cold_mut().held;
-        held.splice(..0, bytes.iter().copied());
+        // Of a character that is not complete the beginning was read as well, and comes after.
+        #[cfg(feature = "encoding")]
+        entry.hold_begun();
+        entry.hold(bytes);
         self.mark_ready(key);
     }
 
@@ -145,6 +154,11 @@ impl SocketEntry {
     fn take_waiting(&mut self) -> Option<Vec<u8>> {
         let waits = self.cold.as_ref().is_some_and(|cold| cold.held_waits);
         waits.then(|| self.take_held())
+    }
+
+    /// Puts bytes before those that were given back already.
+    pub(super) fn hold(&mut self, bytes: &[u8]) {
+        self.cold_mut().held.splice(..0, bytes.iter().copied());
     }
 
     fn take_held(&mut self) -> Vec<u8> {

@@ -5,12 +5,14 @@
 //! Only `reactor` does that.
 //!
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `fill` (from the kernel),
-//! `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`; `remote` is the
-//! door from other threads, `offload` work on them. `socket` and `server`
+//! `decode`, `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`; `remote` is
+//! the door from other threads, `offload` work on them. `socket` and `server`
 //! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
 mod connect;
+#[cfg(feature = "encoding")]
+mod decode;
 mod destroy;
 mod drain;
 mod entry;

@@ -13,6 +13,8 @@ use super::entry::SocketEntry;
 use super::flags::Flags;
 use super::ids::{Key, SocketId};
 use super::write::Piece;
+#[cfg(feature = "encoding")]
+use crate::Encoding;
 use crate::connection::{Input, Lifecycle};
 use crate::{Error, Handler, Result};
 use bytes::Bytes;
@@ -230,6 +232,44 @@ impl Socket<'_> {
     #[doc(alias = "unshift")]
     pub fn unread(&mut self, bytes: &[u8]) {
         self.net.unread(self.key, bytes);
+    }
+
+    /// Has what the peer sends told as text, by [`Handler::on_text`] instead of
+    /// [`Handler::on_data`]; with `None` as bytes again.
+    ///
+    /// A character that a read has cut in two is told when the rest of it has come, and bytes that
+    /// are no character are replaced as Node replaces them. What is left incomplete at the peer's
+    /// end is told as it is, right before `end`; a reset drops it.
+    ///
+    /// Holds from the next byte on, and may be called at any time, before the connection stands
+    /// too. A change in mid-stream loses nothing: the bytes of a character that is not complete yet
+    /// are read anew, in the new encoding. (Node drops them.) [`unread`](Socket::unread) takes bytes
+    /// as the peer sends them, [`bytes_read`](Socket::bytes_read) counts those, and a handler that
+    /// is set later finds the encoding as it is. On a destroyed socket it does nothing.
+    ///
+    /// ```
+    /// # fn configure(socket: &mut netloop::Socket<'_>) {
+    /// use netloop::Encoding;
+    ///
+    /// socket.set_encoding(Encoding::Utf8);
+    /// socket.set_encoding(None); // bytes again
+    /// # }
+    /// ```
+    ///
+    /// Node: [`socket.setEncoding`](https://nodejs.org/api/net.html#socketsetencodingencoding).
+    #[cfg(feature = "encoding")]
+    #[doc(alias = "setEncoding")]
+    pub fn set_encoding(&mut self, encoding: impl Into<Option<Encoding>>) {
+        self.net.set_encoding(self.key, encoding.into());
+    }
+
+    /// What [`set_encoding`](Socket::set_encoding) was called with last; `None` if the peer's bytes
+    /// are told as they are.
+    #[cfg(feature = "encoding")]
+    #[doc(alias = "readableEncoding")]
+    pub fn readable_encoding(&self) -> Option<Encoding> {
+        let decoder = self.entry()?.cold.as_ref()?.decoder.as_ref()?;
+        Some(decoder.encoding())
     }
 
     /// Lets `handler` have all further events. The present one, if it is running, finishes first

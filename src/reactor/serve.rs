@@ -72,18 +72,20 @@ impl Reactor {
                     tell::event(net, key, Event::Data(&self.buffer[..bytes]));
                     bytes_left = bytes_left.saturating_sub(bytes);
                 }
+                #[cfg(feature = "encoding")]
+                Filled::Diverted(bytes) => {
+                    tell_input(net, key, &self.buffer[..bytes]);
+                    bytes_left = bytes_left.saturating_sub(bytes);
+                }
                 Filled::Held(bytes) => {
-                    tell::event(net, key, Event::Data(&bytes));
+                    tell_input(net, key, &bytes);
                     net.hold_until_more(key);
                 }
-                Filled::End => match net.take_waiting(key) {
-                    None => return tell_end(net, key),
-                    Some(bytes) => {
-                        // Nothing newer will come to tell them with: now or never.
-                        tell::event(net, key, Event::Data(&bytes));
-                        net.take_held(key);
+                Filled::End => {
+                    if !tell_last(net, key) {
+                        return tell_end(net, key);
                     }
-                },
+                }
                 Filled::Failed(error) => return net.fail(key, error),
                 Filled::Dry => return,
             }
@@ -123,6 +125,34 @@ impl Reactor {
             net.mark_server_ready(key);
         }
     }
+}
+
+/// Tells bytes of the peer's as its socket's handler wants to have them.
+fn tell_input(net: &mut Net, key: Key, bytes: &[u8]) {
+    #[cfg(feature = "encoding")]
+    if let Some(text) = net.decode(key, bytes) {
+        if !text.is_empty() {
+            tell::event(net, key, Event::Text(&text));
+        }
+        return;
+    }
+    tell::event(net, key, Event::Data(bytes));
+}
+
+/// Tells what has waited for more to be told with; answers whether there was anything.
+fn tell_last(net: &mut Net, key: Key) -> bool {
+    let bytes = net.take_waiting(key).unwrap_or_default();
+    #[cfg(feature = "encoding")]
+    if let Some(text) = net.decode_last(key, &bytes) {
+        return !text.is_empty() && tell_now_or_never(net, key, Event::Text(&text));
+    }
+    !bytes.is_empty() && tell_now_or_never(net, key, Event::Data(&bytes))
+}
+
+fn tell_now_or_never(net: &mut Net, key: Key, event: Event<'_>) -> bool {
+    tell::event(net, key, event);
+    net.take_held(key); // what is given back has nothing newer to be told with
+    true
 }
 
 /// The peer's FIN: told, and answered with ours unless half-open sockets are allowed (R28).

@@ -2,7 +2,7 @@
 
 use crate::stage::*;
 use bytes::Bytes;
-use netloop::{Error, Net, Server, Socket, handler_fn};
+use netloop::{Encoding, Error, Net, Server, Socket, handler_fn};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
     pause(),
     resume(),
     unread(b"again"),
+    set_encoding(Encoding::Base64),
     set_handler(stage.handler("changed")),
     destroy(),
     destroy_with(Error::other("a deed")),
@@ -57,7 +58,7 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
 
 /// Those that only answer: one case for all of them.
 const SOCKET_ANSWERS: &[(&str, OnSocket)] = table!(socket, stage =>
-    id(), net(), buffer_size(), writable_corked(), writable_need_drain(), is_paused(),
+    id(), net(), buffer_size(), readable_encoding(), writable_corked(), writable_need_drain(), is_paused(),
     writable_high_water_mark(),
     timeout(), address(), peer_address(), local_address(), local_port(), local_family(),
     remote_address(), remote_port(), remote_family(), bytes_read(), bytes_written(), ready_state(),

@@ -6,8 +6,8 @@
 
 use crate::support::*;
 use netloop::{
-    Acceptor, ConnectOptions, Dropped, Error, Event, Handler, ListenOptions, Net, Reactor, Server,
-    ServerId, Socket, SocketId, TimerId, handler_fn,
+    Acceptor, ConnectOptions, Dropped, Encoding, Error, Event, Handler, ListenOptions, Net,
+    Reactor, Server, ServerId, Socket, SocketId, TimerId, handler_fn,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -23,6 +23,7 @@ pub(crate) enum Within {
     Connect,
     Ready,
     Data,
+    Text,
     End,
     Drain,
     Finish,
@@ -42,11 +43,12 @@ pub(crate) enum Within {
 use Within::*;
 
 impl Within {
-    pub(crate) const ALL: [Within; 18] = [
+    pub(crate) const ALL: [Within; 19] = [
         Attempt,
         Connect,
         Ready,
         Data,
+        Text,
         End,
         Drain,
         Finish,
@@ -69,6 +71,7 @@ impl Within {
             Event::Connect => Connect,
             Event::Ready => Ready,
             Event::Data(_) => Data,
+            Event::Text(_) => Text,
             Event::End => End,
             Event::Drain => Drain,
             Event::Finish => Finish,
@@ -86,6 +89,7 @@ impl Within {
             | Connect
             | Ready
             | Data
+            | Text
             | End
             | Drain
             | Finish
@@ -313,6 +317,9 @@ fn set_up(reactor: &mut Reactor, stage: &Rc<Stage>) -> SocketAddr {
         .unwrap();
     let on_written = stage.clone();
     assert!(!client.write_then(b"early", move |net, _| on_written.enter(Some(Written), net)));
+    if stage.within == Text {
+        client.set_encoding(Encoding::Utf8);
+    }
     stage.own.set(Some(client.id()));
     stage.expect(client.id());
     let sibling = reactor

@@ -91,6 +91,7 @@ pub fn describe(event: &Event<'_>) -> String {
         Event::Connect => "connect".into(),
         Event::Ready => "ready".into(),
         Event::Data(bytes) => format!("data {}", bytes.len()),
+        Event::Text(text) => format!("text {text}"),
         Event::End => "end".into(),
         Event::Drain => "drain".into(),
         Event::Finish => "finish".into(),

@@ -64,6 +64,8 @@ fn describe(event: &Event<'_>) -> String {
             Ok(text) if text.len() <= 20 => format!("data {text}"),
             _ => format!("data of {}", bytes.len()),
         },
+        #[cfg(feature = "encoding")]
+        Event::Text(text) => format!("text {text}"),
         Event::End => "end".into(),
         Event::Drain => "drain".into(),
         Event::Finish => "finish".into(),

@@ -45,6 +45,8 @@ impl Handler for Actor {
             Event::Connect => Kind::Connect,
             Event::Ready => Kind::Ready,
             Event::Data(_) => Kind::Data,
+            #[cfg(feature = "encoding")]
+            Event::Text(_) => Kind::Data,
             Event::End => Kind::End,
             Event::Drain => Kind::Drain,
             Event::Finish => Kind::Finish,

@@ -197,6 +197,8 @@ impl End {
                 self.ready = true;
             }
             Event::Data(bytes) => self.data(bytes.len(), seen)?,
+            #[cfg(feature = "encoding")]
+            Event::Text(_) => return Err("I3: text that nobody asked for".into()),
             Event::End => {
                 must!(
                     self.held == 0 || self.refused,
