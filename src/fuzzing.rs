@@ -3,10 +3,14 @@
 //! Exists only where cargo-fuzz builds (`cfg(fuzzing)`) and decides nothing: each call is handed on
 //! to what it is named after, and an oracle stands in the target.
 
+#[cfg(feature = "encoding")]
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+#[cfg(feature = "encoding")]
+use crate::Encoding;
 use crate::connection::{self, Front};
 use crate::options::Bind;
 use crate::{ConnectOptions, ListenOptions, Result, time};
@@ -92,6 +96,27 @@ impl WriteQueues {
             Front::One(bytes) => each(bytes),
             Front::Many(many) => many.slices().as_slice().iter().for_each(|it| each(it)),
         }
+    }
+}
+
+/// Bytes in pieces, read as text.
+#[cfg(feature = "encoding")]
+#[derive(Debug)]
+pub struct Decoder(connection::Decoder);
+
+#[cfg(feature = "encoding")]
+#[allow(missing_docs, reason = "each is what it is in the room itself")]
+impl Decoder {
+    pub fn new(encoding: Encoding) -> Decoder {
+        Decoder(connection::Decoder::new(encoding))
+    }
+
+    pub fn decode<'a>(&mut self, bytes: &'a [u8]) -> Cow<'a, str> {
+        self.0.decode(bytes)
+    }
+
+    pub fn end(&mut self, bytes: &[u8]) -> String {
+        self.0.end(bytes)
     }
 }
 
