@@ -2,20 +2,19 @@
 //!
 //! The loop is awake or asleep. Whoever puts something in while it is awake makes no system call;
 //! the first one after it fell asleep wakes it, and no other. Nothing is lost in between, because
-//! the loop can fall asleep in one place only, [`Queue::fall_asleep`]: with the lock held, and only
-//! if it sees that nothing waits. An item is put in either before that, and seen, or after it, and
-//! then its owner sees the flag.
+//! queue and flag change under one lock, and the loop falls asleep in one place only,
+//! [`Queue::fall_asleep`], if it sees that nothing waits. An item is put in either before that, and
+//! seen, or after it, and then its owner sees the flag.
 
-use super::sync::{Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering};
+use super::sync::{Mutex, MutexGuard};
 use std::collections::VecDeque;
-use std::fmt;
 use std::sync::PoisonError;
+use std::{fmt, io, mem};
 
 /// Rings for a loop that sleeps in its poller.
 pub(crate) trait Wake {
-    /// Lets the poll that runs, or else the next one, return. Whether it will: why not is reported
-    /// in here.
-    fn wake(&self) -> bool;
+    /// Lets the poll that runs, or else the next one, return.
+    fn wake(&self) -> io::Result<()>;
 }
 
 /// A table that is larger than this gives its memory back when it is empty (FAULTS J6).
@@ -24,19 +23,19 @@ const KEPT_CAPACITY: usize = 1024;
 /// What both sides share.
 pub(crate) struct Queue<T, W> {
     state: Mutex<State<T, W>>,
-    /// The loop sleeps, or may do so at any moment. Whoever takes this away has to wake it.
-    ///
-    /// Turned on with the lock held, and only while nothing waits.
-    asleep: AtomicBool,
     most: usize,
-    wakes: AtomicU64,
 }
 
 struct State<T, W> {
     items: VecDeque<T>,
     stop: bool,
-    /// `None` once the loop is gone. Shared, so that it outlives a wake that is under way.
-    waker: Option<Arc<W>>,
+    /// The loop sleeps, or may do so at any moment. Turned on only while nothing waits; whoever
+    /// turns it off has to wake the loop.
+    asleep: bool,
+    /// How often the loop was woken.
+    wakes: u64,
+    /// `None` once the loop is gone.
+    waker: Option<W>,
 }
 
 /// Why something was not taken, and the thing itself.
@@ -67,11 +66,11 @@ impl<T, W: Wake> Queue<T, W> {
             state: Mutex::new(State {
                 items: VecDeque::new(),
                 stop: false,
-                waker: Some(Arc::new(waker)),
+                asleep: false,
+                wakes: 0,
+                waker: Some(waker),
             }),
-            asleep: AtomicBool::new(false),
             most,
-            wakes: AtomicU64::new(0),
         }
     }
 
@@ -102,7 +101,7 @@ impl<T, W: Wake> Queue<T, W> {
             return Err(Refused::Full(value));
         }
         state.items.push_back(pack(value));
-        self.wake(state);
+        wake(state);
         Ok(())
     }
 
@@ -110,20 +109,7 @@ impl<T, W: Wake> Queue<T, W> {
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
         state.stop = true;
-        self.wake(state);
-    }
-
-    fn wake(&self, state: MutexGuard<'_, State<T, W>>) {
-        if !self.asleep.swap(false, Ordering::Relaxed) {
-            return;
-        }
-        let waker = state.waker.clone();
-        drop(state); // the loop that wakes up wants it
-        if waker.is_some_and(|waker| waker.wake()) {
-            self.wakes.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.asleep.store(true, Ordering::Relaxed); // the next one tries again
-        }
+        wake(state);
     }
 
     // What the loop does.
@@ -131,18 +117,15 @@ impl<T, W: Wake> Queue<T, W> {
     /// From now on whoever puts something in wakes the loop. `false`, and nothing has changed, if
     /// something waits already.
     pub(crate) fn fall_asleep(&self) -> bool {
-        let state = self.lock();
+        let mut state = self.lock();
         let nothing_waits = state.items.is_empty() && !state.stop;
-        if nothing_waits {
-            self.asleep.store(true, Ordering::Relaxed);
-        }
+        state.asleep |= nothing_waits;
         nothing_waits
     }
 
     /// From now on nobody needs to wake the loop: it will look before it falls asleep.
     pub(crate) fn wake_up(&self) {
-        // Needs no lock: whoever comes before this wakes a loop that is awake, which is no harm.
-        self.asleep.store(false, Ordering::Relaxed);
+        self.lock().asleep = false;
     }
 
     /// Something waits for the loop.
@@ -160,24 +143,41 @@ impl<T, W: Wake> Queue<T, W> {
         if state.items.is_empty() && state.items.capacity() > KEPT_CAPACITY {
             state.items = VecDeque::new();
         }
-        std::mem::take(&mut state.stop)
+        mem::take(&mut state.stop)
     }
 
     /// Refuses everything from now on and answers with what was not taken, to be dropped.
     pub(crate) fn close(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.waker = None;
-        std::mem::take(&mut state.items)
+        mem::take(&mut state.items)
     }
 
     /// How often the loop was woken.
     pub(crate) fn wakes(&self) -> u64 {
-        self.wakes.load(Ordering::Relaxed)
+        self.lock().wakes
     }
 
     /// No foreign code runs with the lock held, so nothing is half done behind a poisoned one.
     fn lock(&self) -> MutexGuard<'_, State<T, W>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the loop if it sleeps. With the lock held, so that of two the second sees whether the first
+/// one could; the loop wants the lock only after its poll.
+fn wake<T, W: Wake>(mut state: MutexGuard<'_, State<T, W>>) {
+    if !state.asleep {
+        return;
+    }
+    let outcome = state.waker.as_ref().map_or(Ok(()), W::wake);
+    if outcome.is_ok() {
+        state.asleep = false;
+        state.wakes += 1;
+    }
+    drop(state); // before a logger, which may come back
+    if let Err(error) = outcome {
+        log::warn!("the loop could not be woken: {error}");
     }
 }
 
@@ -215,9 +215,12 @@ mod tests {
     }
 
     impl Wake for Bell {
-        fn wake(&self) -> bool {
+        fn wake(&self) -> io::Result<()> {
             self.rings.set(self.rings.get() + 1);
-            !self.broken.get()
+            match self.broken.get() {
+                true => Err(io::ErrorKind::Other.into()),
+                false => Ok(()),
+            }
         }
     }
 

@@ -67,20 +67,16 @@ impl Sys {
 }
 
 impl Wake for Waker {
-    fn wake(&self) -> bool {
+    fn wake(&self) -> io::Result<()> {
         let ring = || match &self.0 {
             Bell::Os(waker) => waker.wake(),
             #[cfg(any(test, feature = "sim"))]
             Bell::Kernel(bell) => bell.ring(),
         };
         match uninterrupted(ring) {
-            Ok(()) => true,
             // So many wakes wait to be heard that there is no room for another.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => true,
-            Err(error) => {
-                log::warn!("the loop could not be woken: {error}");
-                false
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            outcome => outcome,
         }
     }
 }
