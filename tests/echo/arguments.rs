@@ -1,13 +1,13 @@
 //! What the example makes of its arguments.
 
-use crate::example::Echo;
+use crate::example;
 
 const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N]\n";
 
 #[test]
 fn a_bare_port_means_loopback_and_port_0_shows_the_real_one() {
     for argument in ["0", "127.0.0.1:0"] {
-        let address = Echo::start_with(&[argument]).address;
+        let address = example::start_with(&[argument]).address;
         assert!(address.ip().is_loopback(), "{address}");
         assert_ne!(address.port(), 0);
     }
@@ -31,7 +31,7 @@ fn bad_arguments_exit_2_and_tell_the_usage() {
             "--idle-timeout-ms takes a number of milliseconds\n",
         ),
     ] {
-        let (code, words) = Echo::refused(arguments);
+        let (code, words) = example::refused(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");
         assert_eq!(words, format!("{mistake}{USAGE}"), "{arguments:?}");
     }
@@ -39,9 +39,9 @@ fn bad_arguments_exit_2_and_tell_the_usage() {
 
 #[test]
 fn a_port_in_use_exits_1_with_the_text_of_node() {
-    let first = Echo::start();
+    let first = example::start();
     let address = first.address.to_string();
-    let (code, words) = Echo::refused(&[&address]);
+    let (code, words) = example::refused(&[&address]);
     assert_eq!(code, Some(1));
     assert_eq!(
         words,
@@ -52,7 +52,7 @@ fn a_port_in_use_exits_1_with_the_text_of_node() {
 #[test]
 fn an_address_that_is_none_exits_1() {
     for argument in ["127.0.0.1:65536", "65536", "somewhere:7000"] {
-        let (code, words) = Echo::refused(&[argument]);
+        let (code, words) = example::refused(&[argument]);
         assert_eq!(code, Some(1), "{argument}: {words}");
         assert_eq!(words.lines().count(), 1, "{argument}: {words}");
     }

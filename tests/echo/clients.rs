@@ -4,7 +4,7 @@
 //! A client that is not installed is skipped, and said so: only Rust is needed to run the tests.
 //! With `CI=true` in the environment it fails instead, so that a green run has tried all of them.
 
-use crate::example::Echo;
+use crate::example;
 use crate::support::{PATIENCE, Process};
 use std::env;
 use std::io::{self, Read, Write};
@@ -42,7 +42,7 @@ fn netcat_gets_every_byte_back() {
     if !installed("nc", "-h", "OpenBSD netcat") {
         return;
     }
-    let echo = Echo::start();
+    let echo = example::start();
     let (host, port) = (echo.address.ip().to_string(), echo.address.port());
     let patience = PATIENCE.as_secs().to_string();
     let mut netcat = Process(
@@ -99,7 +99,7 @@ fn a_python_client_gets_every_byte_back() {
 /// Runs a script that is a client: `HOST PORT BYTES` are its arguments, and it exits 0 if all is
 /// well.
 fn run(interpreter: &str, script: &str) {
-    let echo = Echo::start();
+    let echo = example::start();
     let output = Command::new(interpreter)
         .arg(script)
         .arg(echo.address.ip().to_string())

@@ -1,6 +1,7 @@
 //! The example among plain sockets: what good, slow, rude and silent peers get.
 
-use crate::example::Echo;
+use crate::example;
+use crate::support::example::Example;
 use crate::support::{PATIENCE, pattern, reset};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -62,7 +63,7 @@ impl Chance {
 
 #[test]
 fn every_byte_comes_back_and_then_the_end() {
-    let echo = Echo::start();
+    let echo = example::start();
     for bytes in [0, 1, 65_536, 8_000_000] {
         let sent = pattern(bytes);
         assert_same(&through(echo.connect(), &sent), &sent);
@@ -72,7 +73,7 @@ fn every_byte_comes_back_and_then_the_end() {
 #[test]
 #[cfg(target_os = "linux")] // for MSG_MORE
 fn bytes_that_come_together_with_the_fin_are_sent_back() {
-    let echo = Echo::start();
+    let echo = example::start();
     for bytes in [1, 100, 1000, 10_000] {
         let mut peer = echo.connect();
         let sent = pattern(bytes);
@@ -91,7 +92,7 @@ fn bytes_that_come_together_with_the_fin_are_sent_back() {
 
 #[test]
 fn many_connections_in_chunks_of_any_size_get_their_own_bytes_back() {
-    let echo = Echo::start();
+    let echo = example::start();
     thread::scope(|scope| {
         for seed in 1..=40 {
             let peer = echo.connect();
@@ -133,7 +134,7 @@ fn chunked(mut peer: TcpStream, seed: u64) {
 fn peers_that_do_not_read_cost_their_high_water_mark_and_nobody_else_anything() {
     const PEERS: u64 = 3;
 
-    let echo = Echo::start();
+    let echo = example::start();
     let mut other = echo.connect();
     round_trip(&mut other).unwrap();
     let before = echo.memory_kib("VmRSS");
@@ -169,7 +170,7 @@ fn peers_that_do_not_read_cost_their_high_water_mark_and_nobody_else_anything() 
 #[test]
 #[cfg(target_os = "linux")] // for /proc
 fn a_reset_in_mid_stream_ends_its_own_connection_only() {
-    let echo = Echo::start();
+    let echo = example::start();
     let mut other = echo.connect();
     round_trip(&mut other).unwrap();
     let descriptors = echo.descriptors();
@@ -194,7 +195,7 @@ const IDLE: Duration = Duration::from_millis(60);
 
 #[test]
 fn an_idle_timeout_closes_the_silent_and_keeps_the_active() {
-    let echo = Echo::start_with(&["0", "--idle-timeout-ms", "60"]);
+    let echo = example::start_with(&["0", "--idle-timeout-ms", "60"]);
     // Where the test itself was kept from speaking for so long, nothing is shown: once more.
     let shown = (0..50).any(|_| talker_outlives_silent_peers(&echo));
     assert!(shown, "this machine lets no thread speak every 60 ms");
@@ -202,7 +203,7 @@ fn an_idle_timeout_closes_the_silent_and_keeps_the_active() {
 
 /// Speaks on one connection while others say nothing and are closed. False if this thread itself
 /// was silent for the whole timeout, and cut off for it.
-fn talker_outlives_silent_peers(echo: &Echo) -> bool {
+fn talker_outlives_silent_peers(echo: &Example) -> bool {
     let mut spoke = Instant::now();
     let mut talker = echo.connect();
     for _ in 0..3 {

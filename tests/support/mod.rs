@@ -5,6 +5,8 @@
 #![allow(dead_code)] // each test binary uses its own part
 #![allow(unreachable_pub)] // shared by binaries, so there is no crate to be reachable in
 
+pub mod example;
+
 use netloop::{
     Address, ConnectOptions, Event, Handler, ListenOptions, Net, Reactor, ReadyState, Socket,
     SocketId, handler_fn,

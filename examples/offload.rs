@@ -1,0 +1,97 @@
+//! Answers questions that take a while, without keeping anybody else waiting.
+//!
+//! ```text
+//! cargo run --release --example offload -- [ADDRESS | PORT]
+//! ```
+//!
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
+//! and the line that is printed says what it chose. A question is a line: a number of milliseconds,
+//! for how slow the business is, and words. The answer is the words backwards. Try it with
+//! `nc 127.0.0.1 7000` and `2000 hello`, and leave before the two seconds are over.
+
+use netloop::{Handler, Reactor, Socket};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// A line that is longer than this is no question.
+const LONGEST_LINE_BYTES: usize = 4096;
+
+/// One client, with what has come of its next question.
+#[derive(Default)]
+struct Client {
+    line: Vec<u8>,
+}
+
+impl Handler for Client {
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        self.line.extend_from_slice(data);
+        while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
+            let question = String::from_utf8_lossy(&self.line[..end]).into_owned();
+            self.line.drain(..=end);
+            ask(socket, question);
+        }
+        if self.line.len() > LONGEST_LINE_BYTES {
+            socket.destroy();
+        }
+    }
+}
+
+fn ask(socket: &mut Socket<'_>, question: String) {
+    let (id, peer) = (socket.id(), socket.peer_address());
+    let work = move || business(&question); // on a thread of its own
+    socket.net().offload(work, move |net, answer| {
+        // Back on the loop. The client may have gone, and its slot may hold another: the id knows.
+        match (net.socket(id), answer) {
+            (Some(mut socket), Ok(answer)) => drop(socket.write(answer.as_bytes())),
+            (Some(mut socket), Err(error)) => drop(socket.write(format!("{error}\n").as_bytes())),
+            (None, _) => match peer {
+                Some(peer) => println!("too late for {peer}"),
+                None => println!("too late"),
+            },
+        }
+    });
+}
+
+/// Stands for a query, a file, a sum that takes long. Knows nothing of sockets.
+fn business(question: &str) -> String {
+    let (millis, words) = question.trim().split_once(' ').unwrap_or(("0", question));
+    std::thread::sleep(Duration::from_millis(millis.parse().unwrap_or(0)));
+    let mut answer: String = words.trim().chars().rev().collect();
+    answer.push('\n');
+    answer
+}
+
+const USAGE: &str = "usage: offload [ADDRESS | PORT]";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let address = match (words.next(), words.next()) {
+        (Some(word), _) if word == "--help" || word == "-h" => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        (Some(word), None) if word.parse::<u16>().is_ok() => format!("127.0.0.1:{word}"),
+        (Some(word), None) if !word.starts_with('-') => word,
+        (None, _) => "127.0.0.1:7000".to_string(),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match serve(&address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(address: &str) -> netloop::Result<()> {
+    let mut reactor = Reactor::new()?;
+    let server = reactor.net().listen(address, |_socket| Client::default())?;
+    if let Some(address) = server.address() {
+        println!("listening on {address}");
+    }
+    reactor.run()
+}
