@@ -17,12 +17,17 @@
 //! ```
 
 mod actor;
+mod acts;
 mod book;
+mod deeds;
 mod draw;
+mod ending;
 mod model;
 mod op;
 mod payload;
 mod play;
+mod seen;
+mod timers;
 
 #[cfg(test)]
 mod regressions;

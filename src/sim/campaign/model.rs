@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use super::op::Terms;
 use super::payload::Flow;
-use crate::{Event, Net, Socket, SocketId};
+use super::seen::Seen;
+use crate::{Event, Net, SocketId};
 
 /// What was asked of one socket, and what it was told.
 #[derive(Debug)]
@@ -62,38 +63,6 @@ pub(super) struct End {
     active: Duration,
     /// What had moved when the last timeout was told.
     timed_out: Option<(u64, u64)>,
-}
-
-/// What a socket says of itself.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Seen {
-    pub(super) now: Duration,
-    pub(super) destroyed: bool,
-    pub(super) errored: bool,
-    pub(super) writable: bool,
-    pub(super) paused: bool,
-    pub(super) queued: usize,
-    pub(super) mark: usize,
-    pub(super) read: u64,
-    pub(super) written: u64,
-    pub(super) connecting: bool,
-}
-
-impl Seen {
-    pub(super) fn of(socket: &mut Socket<'_>) -> Seen {
-        Seen {
-            now: socket.net().now(),
-            destroyed: socket.destroyed(),
-            errored: socket.errored().is_some(),
-            writable: socket.writable(),
-            paused: socket.is_paused(),
-            queued: socket.buffer_size(),
-            mark: socket.writable_high_water_mark(),
-            read: socket.bytes_read(),
-            written: socket.bytes_written(),
-            connecting: socket.connecting(),
-        }
-    }
 }
 
 /// What is broken, in words.

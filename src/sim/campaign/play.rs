@@ -3,12 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use super::actor::{self, Planned, plain};
+use super::actor::Planned;
 use super::book::{Shared, TimerBook};
+use super::deeds::{perform, plain};
 use super::draw;
-use super::model::{Seen, Verdict, must, tick};
-use super::op::{Act, Op};
-use crate::sim::{Faults, HostId, World};
+use super::model::{Verdict, must, tick};
+use super::op::Op;
+use crate::sim::{HostId, World};
 
 /// Steps after which a run that should be over has failed to get there.
 const MOST_STEPS: u64 = 300_000;
@@ -41,9 +42,9 @@ pub(super) fn play(seed: u64, ops: &[Op]) -> Result<Played, String> {
     outcome.map(|()| played)
 }
 
-struct Player {
-    world: World,
-    shared: Shared,
+pub(super) struct Player {
+    pub(super) world: World,
+    pub(super) shared: Shared,
     watched: Vec<Watched>,
     steps: u64,
 }
@@ -95,7 +96,7 @@ impl Player {
         match op {
             Op::On(..) => {}
             Op::Do(host, deed) => self.act(host, |shared, net, host| {
-                actor::perform(shared, net, host, None, deed);
+                perform(shared, net, host, None, deed);
             })?,
             Op::Steps(steps) => {
                 for _ in 0..steps {
@@ -130,7 +131,11 @@ impl Player {
     }
 
     /// Does something outside of any turn.
-    fn act(&mut self, host: u8, act: impl FnOnce(&Shared, &mut crate::Net, usize)) -> Verdict {
+    pub(super) fn act(
+        &mut self,
+        host: u8,
+        act: impl FnOnce(&Shared, &mut crate::Net, usize),
+    ) -> Verdict {
         let host = self.host(host);
         let (world, shared) = (&mut self.world, &self.shared);
         guarded(|| act(shared, world.net(host), host.0))?;
@@ -153,7 +158,7 @@ impl Player {
         Ok(went_on.unwrap_or(true))
     }
 
-    fn run_until_quiet(&mut self) -> Verdict {
+    pub(super) fn run_until_quiet(&mut self) -> Verdict {
         while self.step(None)? {}
         Ok(())
     }
@@ -196,7 +201,7 @@ impl Player {
         Ok(())
     }
 
-    fn broken(&self) -> Verdict {
+    pub(super) fn broken(&self) -> Verdict {
         match self.shared.with(|book| book.broken.take()) {
             Some(what) => Err(what),
             None => Ok(()),
@@ -257,147 +262,10 @@ impl Player {
             }
         });
     }
-
-    /// Heals everything, lets everybody read and write, and waits until nothing happens.
-    fn come_to_rest(&mut self) -> Verdict {
-        self.shared.with(|book| book.calm = true);
-        self.world.set_faults(Faults::none());
-        let hosts: Vec<HostId> = (0..self.world.hosts.len()).map(HostId).collect();
-        for &a in &hosts {
-            self.world.limit_descriptors(a, None);
-            for &b in &hosts {
-                self.world.heal(a, b);
-            }
-        }
-        for end in self.alive() {
-            self.to(end, Act::Resume)?;
-            while self.seen(end)?.is_some_and(|(_, corked)| corked > 0) {
-                self.to(end, Act::Uncork)?;
-            }
-        }
-        self.run_until_quiet()?;
-        for end in self.alive() {
-            let Some((seen, _)) = self.seen(end)? else {
-                continue;
-            };
-            self.shared
-                .with(|book| {
-                    let it = &book.ends[end];
-                    it.at_rest(&seen)?;
-                    let peer = it.peer.map(|peer| &book.ends[peer]);
-                    if let Some(peer) = peer.filter(|peer| peer.is_alive()) {
-                        it.heard_all_of(peer)?;
-                        must!(!peer.write_ended() || it.end_told, "I14: end never came");
-                    }
-                    Ok(())
-                })
-                .map_err(|what| format!("socket {end}: {what}"))?;
-        }
-        self.shared.with(|book| {
-            let timers = book.timers.iter().filter(|it| it.is_set).count();
-            must!(timers == 0, "I24: {timers} timers never came");
-            must!(
-                book.immediates == 0,
-                "{} immediates never came",
-                book.immediates
-            );
-            for (number, it) in book.servers.iter().enumerate() {
-                must!(
-                    !it.open || it.listening,
-                    "I22: server {number} was never told listening"
-                );
-            }
-            Ok(())
-        })
-    }
-
-    /// Ends every socket: what both ends agree on closes without an error.
-    fn end_gracefully(&mut self) -> Verdict {
-        let alive = self.alive();
-        for end in &alive {
-            self.to(*end, Act::End)?;
-        }
-        self.run_until_quiet()?;
-        self.shared.with(|book| {
-            for &end in &alive {
-                let it = &book.ends[end];
-                must!(it.closed, "I14: socket {end} was ended and never closed");
-                if it.peer.is_some_and(|peer| alive.contains(&peer)) {
-                    must!(
-                        it.errors == 0 && it.end_told,
-                        "I7: socket {end} ended with an error"
-                    );
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// Closes what is left, and looks whether anything is.
-    fn close_all(&mut self) -> Verdict {
-        for server in 0..self.shared.with(|book| book.servers.len()) {
-            let (host, open) = self.shared.with(|book| {
-                let it = &book.servers[server];
-                (it.host as u8, it.open)
-            });
-            if open {
-                self.act(host, |shared, net, _| {
-                    actor::close_server(shared, net, server)
-                })?;
-            }
-        }
-        self.run_until_quiet()?;
-        self.shared.with(|book| {
-            for (number, it) in book.ends.iter().enumerate() {
-                must!(it.closed, "I1: socket {number} was never closed");
-                must!(
-                    it.unsettled() == 0,
-                    "I8: socket {number} has completions to come"
-                );
-            }
-            for (number, it) in book.servers.iter().enumerate() {
-                must!(it.closed, "I22: server {number} was never closed");
-            }
-            Ok(())
-        })?;
-        for host in 0..self.world.hosts.len() {
-            let open = self.world.open_descriptors(HostId(host));
-            must!(open.is_empty(), "I18: host {host} leaks {open:?}");
-            let net = self.world.hosts[host].reactor.net_ref();
-            guarded(|| net.assert_empty()).map_err(|what| format!("I20: host {host}: {what}"))?;
-        }
-        Ok(())
-    }
-
-    fn alive(&self) -> Vec<usize> {
-        self.shared.with(|book| {
-            let alive = book.ends.iter().enumerate().filter(|(_, it)| it.is_alive());
-            alive.map(|(number, _)| number).collect()
-        })
-    }
-
-    fn to(&mut self, end: usize, act: Act) -> Verdict {
-        let host = self.shared.with(|book| book.ends[end].host as u8);
-        self.act(host, |shared, net, _| actor::act(shared, net, end, act))?;
-        self.broken()
-    }
-
-    fn seen(&mut self, end: usize) -> Result<Option<(Seen, u32)>, String> {
-        let (host, id) = self
-            .shared
-            .with(|book| (book.ends[end].host, book.ends[end].id));
-        let world = &mut self.world;
-        let seen = guarded(|| {
-            let mut socket = world.net(HostId(host)).socket(id)?;
-            let corked = socket.writable_corked();
-            Some((Seen::of(&mut socket), corked))
-        })?;
-        Ok(seen.flatten())
-    }
 }
 
 /// Calls the library: `None` after a panic that the list asked for.
-fn guarded<T>(call: impl FnOnce() -> T) -> Result<Option<T>, String> {
+pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<Option<T>, String> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(answer) => Ok(Some(answer)),
         Err(panic) if panic.is::<Planned>() => Ok(None),

@@ -1,0 +1,147 @@
+//! What is done to a socket, and what comes of it at once.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::actor::{Actor, react};
+use super::book::Shared;
+use super::model::must;
+use super::op::{Act, Kind};
+use super::seen::Seen;
+use crate::{Error, Net};
+
+/// Does something to a socket, and checks what comes of it at once.
+pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
+    let (id, flow, accepted) = shared.with(|book| {
+        let it = &book.ends[end];
+        (it.id, it.flow, it.accepted)
+    });
+    let found = net.socket(id).map(|mut socket| Seen::of(&mut socket));
+    let Some(before) = found else {
+        return shared.check(|book| {
+            must!(
+                book.ends[end].closed,
+                "I31: socket {end} is gone before its close"
+            );
+            Ok(())
+        });
+    };
+    let bytes = |length: u32| match flow {
+        Some(flow) => flow.bytes(accepted, length as usize),
+        None => vec![0; length as usize],
+    };
+    let Some(mut socket) = net.socket(id) else {
+        return;
+    };
+    let mut answer = None;
+    match act {
+        Act::Write(length) => answer = Some((length, socket.write(&bytes(length)))),
+        Act::WriteBytes(length) => {
+            let bytes = Bytes::from(bytes(length));
+            answer = Some((length, socket.write_bytes(bytes)));
+        }
+        Act::WriteThen(length) => {
+            let completion = shared.with(|book| {
+                book.completions += 1;
+                book.completions
+            });
+            let theirs = shared.clone();
+            let then = move |net: &mut Net, outcome: crate::Result<()>| {
+                completed(&theirs, net, end, completion, outcome.is_ok());
+            };
+            answer = Some((length, socket.write_then(&bytes(length), then)));
+            let after = Seen::of(&mut socket);
+            written(shared, end, answer, &before, &after);
+            shared.with(|book| book.ends[end].awaits(completion));
+            return;
+        }
+        Act::End | Act::EndWith(_) => {
+            if let Act::EndWith(length) = act {
+                let answer = Some((length, socket.write(&bytes(length))));
+                written(shared, end, answer, &before, &Seen::of(&mut socket));
+            }
+            socket.end();
+            shared.with(|book| book.ends[end].end_called());
+        }
+        Act::Destroy => socket.destroy(),
+        Act::DestroySoon => {
+            socket.destroy_soon();
+            shared.with(|book| book.ends[end].end_called());
+        }
+        Act::DestroyWith => socket.destroy_with(Error::other("the list says so")),
+        Act::Reset => {
+            socket.reset_and_destroy();
+            shared.with(|book| book.ends[end].reset_called(&before));
+        }
+        Act::Pause | Act::Resume => {
+            match act {
+                Act::Pause => socket.pause(),
+                _ => socket.resume(),
+            }
+            shared.with(|book| book.ends[end].pause_called(act == Act::Pause));
+        }
+        Act::Cork => socket.cork(),
+        Act::Uncork => socket.uncork(),
+        Act::Timeout(millis) => {
+            let idle = Duration::from_millis(millis);
+            socket.set_timeout(idle);
+            let seen = Seen::of(&mut socket);
+            shared.with(|book| book.ends[end].timeout_set(idle, &seen));
+        }
+        Act::Unread(most) => {
+            let (from, length) = shared.with(|book| {
+                let it = &mut book.ends[end];
+                let heard = it.heard;
+                let length = it.give_back(most.into());
+                (heard - length, length)
+            });
+            let theirs = shared.with(|book| {
+                let peer = book.ends[end].peer?;
+                book.ends[peer].flow
+            });
+            if let Some(flow) = theirs {
+                socket.unread(&flow.bytes(from, length as usize));
+            }
+        }
+        Act::SetHandler => {
+            shared.with(|book| book.ends[end].handler_set());
+            let shared = shared.clone();
+            socket.set_handler(Actor { shared, end });
+        }
+        Act::Unref => socket.unref(),
+        Act::Ref => socket.r#ref(),
+        Act::NoDelay(on) => socket.set_no_delay(on),
+        Act::KeepAlive(on) => socket.set_keep_alive(on, Duration::from_secs(1)),
+    }
+    let after = Seen::of(&mut socket);
+    written(shared, end, answer, &before, &after);
+    let calm = matches!(act, Act::Destroy | Act::DestroyWith);
+    shared.check(|book| {
+        must!(
+            !calm || after.destroyed,
+            "R55: socket {end} is not destroyed"
+        );
+        book.ends[end].notice(after.destroyed, after.errored);
+        Ok(())
+    });
+}
+
+fn written(shared: &Shared, end: usize, answer: Option<(u32, bool)>, before: &Seen, after: &Seen) {
+    if let Some((length, answer)) = answer {
+        shared.check(|book| {
+            let verdict = book.ends[end].wrote(length.into(), answer, before, after);
+            verdict.map_err(|what| format!("socket {end}: {what}"))
+        });
+    }
+}
+
+fn completed(shared: &Shared, net: &mut Net, end: usize, completion: usize, ok: bool) {
+    let _inside = shared.enter(Kind::Written);
+    shared.check(|book| {
+        let verdict = book.ends[end].completed(completion, ok);
+        verdict.map_err(|what| format!("socket {end}: {what}"))
+    });
+    let host = shared.with(|book| book.ends[end].host);
+    react(shared, net, host, Kind::Written, Some(end));
+}
