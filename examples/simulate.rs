@@ -1,14 +1,16 @@
 //! Plays many seeds of the simulated world, and prints the smallest program that breaks something.
 //!
 //! ```text
-//! cargo run --release --features sim --example simulate -- --seeds A..B [--seconds N] [--threads N]
+//! cargo run --release --features sim --example simulate -- --seeds A..B \
+//!     [--seconds N] [--threads N] [--tally]
 //! ```
 //!
 //! Progress goes to stderr. It ends with the range, after so many seconds if they are given, or at
 //! the first seed that breaks something: then the exit code is 1, and the shrunk list of operations
-//! stands on stdout, together with the number that repeats it.
+//! stands on stdout, together with the number that repeats it. With `--tally` stdout tells what
+//! happened in how many of the seeds.
 
-use netloop::sim::campaign::{self, Failure};
+use netloop::sim::campaign::{self, Failure, Tally};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -19,6 +21,7 @@ struct Arguments {
     seeds: Range<u64>,
     seconds: Option<u64>,
     threads: usize,
+    tally: bool,
 }
 
 fn main() -> ExitCode {
@@ -26,7 +29,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(mistake) => {
             eprintln!("{mistake}");
-            eprintln!("usage: simulate --seeds A..B [--seconds N] [--threads N]");
+            eprintln!("usage: simulate --seeds A..B [--seconds N] [--threads N] [--tally]");
             return ExitCode::from(2);
         }
     };
@@ -49,8 +52,7 @@ fn search(arguments: &Arguments) -> Option<Failure> {
     let begin = Instant::now();
     let deadline = arguments.seconds.map(|it| begin + Duration::from_secs(it));
     let next = AtomicU64::new(start);
-    let played = AtomicU64::new(0);
-    let steps = AtomicU64::new(0);
+    let tally = Mutex::new(Tally::default());
     let over = AtomicBool::new(false);
     let failed: Mutex<Option<Failure>> = Mutex::new(None);
 
@@ -61,7 +63,7 @@ fn search(arguments: &Arguments) -> Option<Failure> {
                 break;
             }
             match campaign::check(seed) {
-                Ok(its) => steps.fetch_add(its, Ordering::Relaxed),
+                Ok(its) => tally.lock().unwrap().add(&its),
                 Err(failure) => {
                     over.store(true, Ordering::Relaxed);
                     let mut first = failed.lock().unwrap();
@@ -70,15 +72,14 @@ fn search(arguments: &Arguments) -> Option<Failure> {
                     }
                     break;
                 }
-            };
-            played.fetch_add(1, Ordering::Relaxed);
+            }
         }
     };
     let report = |what: &str| {
-        let (played, steps) = (
-            played.load(Ordering::Relaxed),
-            steps.load(Ordering::Relaxed),
-        );
+        let (played, steps) = {
+            let tally = tally.lock().unwrap();
+            (tally.seeds(), tally.steps())
+        };
         let seconds = begin.elapsed().as_secs_f64();
         let each = played as f64 / seconds;
         eprintln!("{what}: {played} seeds, {steps} steps in {seconds:.1} s, {each:.0} seeds/s");
@@ -96,13 +97,20 @@ fn search(arguments: &Arguments) -> Option<Failure> {
         }
     });
     report("done");
+    if arguments.tally {
+        print!("{}", tally.into_inner().unwrap());
+    }
     failed.into_inner().unwrap()
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let (mut seeds, mut seconds) = (None, None);
+    let (mut seeds, mut seconds, mut tally) = (None, None, false);
     let mut threads = std::thread::available_parallelism().map_or(1, |it| it.get());
     while let Some(option) = words.next() {
+        if option == "--tally" {
+            tally = true;
+            continue;
+        }
         let value = words.next().ok_or(format!("{option} needs a value"))?;
         let mistake = |_| format!("{value:?} is no value for {option}");
         match option.as_str() {
@@ -120,5 +128,6 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         seeds: seeds.ok_or("--seeds is missing")?,
         seconds,
         threads: threads.max(1),
+        tally,
     })
 }

@@ -22,6 +22,7 @@ pub(super) fn react(shared: &Shared, net: &mut Net, host: usize, kind: Kind, me:
         perform(shared, net, host, me, deed);
     }
     if panics {
+        shared.with(|book| book.count_done(&Deed::Panic));
         // Without the hook that would print it.
         std::panic::resume_unwind(Box::new(Planned));
     }
@@ -53,6 +54,9 @@ impl Handler for Actor {
         let _inside = shared.enter(kind);
         let seen = Seen::of(socket);
         shared.check(|book| {
+            if let Event::Error(error) = &event {
+                book.count(format!("error {}", error.code()));
+            }
             let heard = book.ends[end].heard;
             let told = |what| format!("socket {end}: {what}");
             book.ends[end].before(&event, &seen).map_err(told)?;

@@ -27,6 +27,9 @@ pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
             Ok(())
         });
     };
+    if takes_effect(act, &before) {
+        shared.with(|book| book.count_done(&act));
+    }
     let bytes = |length: u32| match flow {
         Some(flow) => flow.bytes(accepted, length as usize),
         None => vec![0; length as usize],
@@ -125,6 +128,20 @@ pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
         book.ends[end].notice(after.destroyed, after.errored);
         Ok(())
     });
+}
+
+/// Whether this is more than a call that changes nothing.
+fn takes_effect(act: Act, before: &Seen) -> bool {
+    !before.destroyed
+        && match act {
+            Act::Write(_) | Act::WriteBytes(_) | Act::WriteThen(_) => before.writable,
+            Act::End | Act::EndWith(_) => before.writable,
+            Act::Pause => !before.paused,
+            Act::Resume => before.paused,
+            Act::Uncork => before.corked > 0,
+            Act::Unread(bytes) => bytes > 0 && before.read > 0,
+            _ => true,
+        }
 }
 
 fn written(shared: &Shared, end: usize, answer: Option<(u32, bool)>, before: &Seen, after: &Seen) {

@@ -2,12 +2,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
 use super::model::{End, Verdict, must};
 use super::op::{Deed, Kind};
 use super::payload::Flow;
+use super::tally;
 use crate::{Net, ServerId, TimerId};
 
 /// The book of a run, and whether a callback is writing in it.
@@ -35,7 +37,10 @@ pub(super) struct Book {
     pub(super) armed: u64,
     /// Each with the first event that it is for, and how many there are.
     pub(super) reactions: Vec<(Kind, u16, u16, Deed)>,
-    counts: [u16; Kind::ALL.len()],
+    /// How often each kind of event was told.
+    told: [u64; Kind::ALL.len()],
+    /// How often anything else happened, by its name.
+    happened: BTreeMap<String, u64>,
     /// How many callbacks ran.
     pub(super) callbacks: u64,
     /// The first thing that was broken.
@@ -72,7 +77,8 @@ impl Shared {
             immediates: 0,
             armed: 0,
             reactions: Vec::new(),
-            counts: [0; Kind::ALL.len()],
+            told: [0; Kind::ALL.len()],
+            happened: BTreeMap::new(),
             callbacks: 0,
             broken: None,
         };
@@ -110,15 +116,16 @@ impl Shared {
     /// What is to be done in an event of this kind that has just come.
     pub(super) fn reactions(&self, kind: Kind) -> Vec<Deed> {
         self.with(|book| {
-            let count = &mut book.counts[kind as usize];
+            let count = &mut book.told[kind as usize];
             let nth = *count;
-            *count = count.saturating_add(1);
+            *count += 1;
             if book.calm {
                 return Vec::new();
             }
             let due = |it: &&(Kind, u16, u16, Deed)| {
                 let (its, first, times, _) = **it;
-                its == kind && (first..first.saturating_add(times)).contains(&nth)
+                let first = u64::from(first);
+                its == kind && (first..first + u64::from(times)).contains(&nth)
             };
             book.reactions.iter().filter(due).map(|it| it.3).collect()
         })
@@ -135,6 +142,35 @@ impl Drop for Inside {
 }
 
 impl Book {
+    /// Counts something that happened.
+    pub(super) fn count(&mut self, what: String) {
+        *self.happened.entry(what).or_default() += 1;
+    }
+
+    /// Counts an operation that took effect.
+    pub(super) fn count_done(&mut self, what: &impl fmt::Debug) {
+        self.count(format!("do {}", tally::name(what)));
+    }
+
+    /// Everything that happened, by its name.
+    pub(super) fn happened(&self) -> BTreeMap<String, u64> {
+        let mut happened = self.happened.clone();
+        for (kind, &times) in Kind::ALL.iter().zip(&self.told) {
+            if times > 0 {
+                happened.insert(format!("on {kind:?}"), times);
+            }
+        }
+        happened.insert("a socket".to_owned(), self.ends.len() as u64);
+        happened.insert(
+            "a socket with a peer".to_owned(),
+            self.ends.iter().filter(|it| it.peer.is_some()).count() as u64,
+        );
+        let heard = self.ends.iter().map(|it| it.heard).sum();
+        happened.insert("a byte heard".to_owned(), heard);
+        happened.retain(|_, times| *times > 0);
+        happened
+    }
+
     pub(super) fn note(&mut self, verdict: Verdict) {
         if let (Err(what), None) = (verdict, &self.broken) {
             self.broken = Some(what);

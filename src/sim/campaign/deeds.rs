@@ -6,60 +6,61 @@ use super::actor::{Actor, Host};
 use super::acts::act;
 use super::book::{Book, ServerBook, Shared};
 use super::model::{End, must};
-use super::op::{Deed, Kind, Terms, Who};
-use super::timers::{clear, every, later, unless_calm};
+use super::op::{Deed, Terms, Who};
+use super::timers::{clear, every, later, soon};
 use crate::sim::network::Network;
-use crate::{ConnectOptions, ListenOptions, Net, OutOfDescriptors};
+use crate::{ConnectOptions, ListenOptions, Net, OutOfDescriptors, Server};
 
 /// Does one thing on one host. `me` is the socket whose event it is.
 pub(super) fn perform(shared: &Shared, net: &mut Net, host: usize, me: Option<usize>, deed: Deed) {
-    match deed {
+    let took_effect = match deed {
         Deed::Listen(terms) => listen(shared, net, host, terms),
         Deed::Connect(to, terms) => connect(shared, net, host, to, terms),
         Deed::CloseServer(nth) => {
-            if let Some(server) = server(shared, host, nth) {
-                close_server(shared, net, server);
-            }
+            let server = server(shared, host, nth);
+            server.is_some_and(|server| close_server(shared, net, server))
         }
         Deed::MaxConnections(nth, most) => {
             let id = server(shared, host, nth).map(|it| shared.with(|book| book.servers[it].id));
-            if let Some(mut server) = id.and_then(|id| net.server(id)) {
-                server.set_max_connections(most.map(usize::from));
-            }
+            let server = id.and_then(|id| net.server(id));
+            let set = |mut it: Server<'_>| it.set_max_connections(most.map(usize::from));
+            server.map(set).is_some()
         }
         Deed::To(who, deed) => {
             if let Some(end) = socket(shared, host, me, who) {
                 act(shared, net, end, deed);
             }
+            false // counted by its own name
         }
-        Deed::Later(millis, who, deed) => later(shared, net, host, me, (millis, who, deed)),
+        Deed::Later(millis, who, deed) => {
+            later(shared, net, host, me, (millis, who, deed));
+            true
+        }
         Deed::Soon(who, deed) => {
-            shared.with(|book| book.immediates += 1);
-            let shared = shared.clone();
-            net.set_immediate(move |net| {
-                let _inside = shared.enter(Kind::Timer);
-                shared.with(|book| book.immediates -= 1);
-                unless_calm(&shared, net, host, me, who, deed);
-            });
+            soon(shared, net, host, me, who, deed);
+            true
         }
-        Deed::Every(millis, times) => every(shared, net, host, millis, times),
+        Deed::Every(millis, times) => {
+            every(shared, net, host, millis, times);
+            true
+        }
         Deed::Clear(nth) => {
-            let timer = shared.with(|book| Book::nth(&book.timers, |it| it.host == host, nth));
-            if let Some(timer) = timer {
-                clear(shared, net, timer);
-            }
+            let timer = timer(shared, host, nth);
+            timer.is_some_and(|timer| clear(shared, net, timer))
         }
         Deed::Unref(nth) => {
-            let timer = shared.with(|book| {
-                let timer = Book::nth(&book.timers, |it| it.host == host, nth)?;
-                book.timers[timer].id
-            });
-            if let Some(id) = timer {
-                net.unref_timer(id);
-            }
+            let timer = timer(shared, host, nth);
+            let id = timer.and_then(|it| shared.with(|book| book.timers[it].id));
+            id.map(|id| net.unref_timer(id)).is_some()
         }
-        Deed::Stop => net.stop(),
-        Deed::Panic => {}
+        Deed::Stop => {
+            net.stop();
+            true
+        }
+        Deed::Panic => false, // that is for whoever reacts
+    };
+    if took_effect {
+        shared.with(|book| book.count_done(&deed));
     }
 }
 
@@ -77,7 +78,11 @@ fn server(shared: &Shared, host: usize, nth: u8) -> Option<usize> {
     shared.with(|book| Book::nth(&book.servers, |it| it.host == host, nth))
 }
 
-fn listen(shared: &Shared, net: &mut Net, host: usize, terms: Terms) {
+fn timer(shared: &Shared, host: usize, nth: u8) -> Option<usize> {
+    shared.with(|book| Book::nth(&book.timers, |it| it.host == host, nth))
+}
+
+fn listen(shared: &Shared, net: &mut Net, host: usize, terms: Terms) -> bool {
     let server = shared.with(|book| book.servers.len());
     let mut options = ListenOptions::from(7000 + terms.port)
         .allow_half_open(terms.half_open)
@@ -96,21 +101,25 @@ fn listen(shared: &Shared, net: &mut Net, host: usize, terms: Terms) {
         host,
         terms,
     };
-    if let Ok(it) = net.listen_with(options, acceptor) {
-        let id = it.id();
-        shared.with(|book| {
-            book.servers.push(ServerBook {
-                host,
-                id,
-                listening: false,
-                open: true,
-                closed: false,
-            });
+    let Ok(it) = net.listen_with(options, acceptor) else {
+        return false;
+    };
+    let id = it.id();
+    shared.with(|book| {
+        book.servers.push(ServerBook {
+            host,
+            id,
+            listening: false,
+            open: true,
+            closed: false,
         });
-    }
+    });
+    true
 }
 
-pub(super) fn close_server(shared: &Shared, net: &mut Net, server: usize) {
+/// False if it was closed before.
+pub(super) fn close_server(shared: &Shared, net: &mut Net, server: usize) -> bool {
+    let mut was_open = false;
     let id = shared.with(|book| book.servers[server].id);
     let found = net.server(id).map(|mut it| it.close().is_ok());
     shared.check(|book| {
@@ -119,16 +128,17 @@ pub(super) fn close_server(shared: &Shared, net: &mut Net, server: usize) {
             found.is_some() || it.closed,
             "I31: server {server} is gone before its close"
         );
-        let was_open = std::mem::replace(&mut it.open, false);
+        was_open = std::mem::replace(&mut it.open, false);
         must!(
             found.is_none_or(|ok| ok == was_open),
             "I22: server {server}: {found:?}"
         );
         Ok(())
     });
+    was_open
 }
 
-fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) {
+fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) -> bool {
     let end = shared.with(|book| book.ends.len());
     let address = Network::address_of(to.into());
     let mut options = ConnectOptions::from((address, 7000 + terms.port))
@@ -141,17 +151,19 @@ fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) {
         shared: shared.clone(),
         end,
     };
-    if let Ok(mut socket) = net.connect(options, actor) {
-        let mut it = End::new(host, socket.id(), false, &terms);
-        if terms.paused {
-            socket.pause();
-            it.pause_called(true);
-        }
-        shared.with(|book| {
-            it.flow = Some(book.client_flow());
-            book.ends.push(it);
-        });
+    let Ok(mut socket) = net.connect(options, actor) else {
+        return false;
+    };
+    let mut it = End::new(host, socket.id(), false, &terms);
+    if terms.paused {
+        socket.pause();
+        it.pause_called(true);
     }
+    shared.with(|book| {
+        it.flow = Some(book.client_flow());
+        book.ends.push(it);
+    });
+    true
 }
 
 /// An address as every host sees it.

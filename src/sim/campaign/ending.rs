@@ -23,13 +23,13 @@ impl Player {
         }
         for end in self.alive() {
             self.to(end, Act::Resume)?;
-            while self.seen(end)?.is_some_and(|(_, corked)| corked > 0) {
+            while self.seen(end)?.is_some_and(|it| it.corked > 0) {
                 self.to(end, Act::Uncork)?;
             }
         }
         self.run_until_quiet()?;
         for end in self.alive() {
-            let Some((seen, _)) = self.seen(end)? else {
+            let Some(seen) = self.seen(end)? else {
                 continue;
             };
             self.shared
@@ -93,7 +93,9 @@ impl Player {
                 (it.host as u8, it.open)
             });
             if open {
-                self.act(host, |shared, net, _| close_server(shared, net, server))?;
+                self.act(host, |shared, net, _| {
+                    close_server(shared, net, server);
+                })?;
             }
         }
         self.run_until_quiet()?;
@@ -132,15 +134,14 @@ impl Player {
         self.broken()
     }
 
-    fn seen(&mut self, end: usize) -> Result<Option<(Seen, u32)>, String> {
+    fn seen(&mut self, end: usize) -> Result<Option<Seen>, String> {
         let (host, id) = self
             .shared
             .with(|book| (book.ends[end].host, book.ends[end].id));
         let world = &mut self.world;
         let seen = guarded(|| {
             let mut socket = world.net(HostId(host)).socket(id)?;
-            let corked = socket.writable_corked();
-            Some((Seen::of(&mut socket), corked))
+            Some(Seen::of(&mut socket))
         })?;
         Ok(seen.flatten())
     }

@@ -27,6 +27,7 @@ mod op;
 mod payload;
 mod play;
 mod seen;
+mod tally;
 mod timers;
 
 #[cfg(test)]
@@ -36,27 +37,29 @@ use std::fmt;
 
 use op::Op;
 
+pub use tally::Tally;
+
 /// How often a shorter list is tried, at most.
 const MOST_TRIES: usize = 3_000;
 /// Of so many seeds one is played twice, to see whether it does the same again.
 const TWICE: u64 = 100;
 
-/// Plays the operations of a seed; answers how many steps its world took.
+/// Plays the operations of a seed; answers what happened.
 ///
 /// # Errors
 ///
 /// What was broken, with the operations that led to it.
-pub fn check(seed: u64) -> Result<u64, Failure> {
+pub fn check(seed: u64) -> Result<Tally, Failure> {
     let ops = play::draw(seed);
     let played = match play::play(seed, &ops) {
         Ok(played) => played,
         Err(what) => return Err(Failure { seed, what, ops }),
     };
-    if seed.is_multiple_of(TWICE) && play::play(seed, &ops) != Ok(played) {
+    if seed.is_multiple_of(TWICE) && play::play(seed, &ops).as_ref() != Ok(&played) {
         let what = "I29: the same seed did not do the same again".to_owned();
         return Err(Failure { seed, what, ops });
     }
-    Ok(played.steps)
+    Ok(played.tally)
 }
 
 /// A seed that breaks something, and the operations that do. It prints as both, the operations as

@@ -4,21 +4,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use super::actor::Planned;
-use super::book::{Shared, TimerBook};
+use super::book::{Book, Shared, TimerBook};
 use super::deeds::{perform, plain};
 use super::draw;
 use super::model::{Verdict, must, tick};
 use super::op::Op;
+use super::tally::Tally;
 use crate::sim::{HostId, World};
 
 /// Steps after which a run that should be over has failed to get there.
 const MOST_STEPS: u64 = 300_000;
 
 /// What a run came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Played {
-    pub(super) steps: u64,
-    pub(super) trace: u64,
+    pub(super) tally: Tally,
+    trace: u64,
 }
 
 /// Draws the operations of a seed. What they are fitted to is the world that the seed makes.
@@ -31,8 +32,9 @@ pub(super) fn draw(seed: u64) -> Vec<Op> {
 pub(super) fn play(seed: u64, ops: &[Op]) -> Result<Played, String> {
     let mut player = Player::new(seed);
     let outcome = player.run(ops);
+    let tally = |book: &mut Book| Tally::of_run(player.steps, book.happened());
     let played = Played {
-        steps: player.steps,
+        tally: player.shared.with(tally),
         trace: player.world.trace_hash(),
     };
     if outcome.is_err() {

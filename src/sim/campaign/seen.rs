@@ -17,6 +17,7 @@ pub(super) struct Seen {
     pub(super) read: u64,
     pub(super) written: u64,
     pub(super) connecting: bool,
+    pub(super) corked: u32,
 }
 
 impl Seen {
@@ -32,6 +33,7 @@ impl Seen {
             read: socket.bytes_read(),
             written: socket.bytes_written(),
             connecting: socket.connecting(),
+            corked: socket.writable_corked(),
         }
     }
 }

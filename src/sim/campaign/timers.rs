@@ -32,6 +32,23 @@ pub(super) fn later(
     });
 }
 
+pub(super) fn soon(
+    shared: &Shared,
+    net: &mut Net,
+    host: usize,
+    me: Option<usize>,
+    who: Who,
+    deed: Act,
+) {
+    shared.with(|book| book.immediates += 1);
+    let shared = shared.clone();
+    net.set_immediate(move |net| {
+        let _inside = shared.enter(Kind::Timer);
+        shared.with(|book| book.immediates -= 1);
+        unless_calm(&shared, net, host, me, who, deed);
+    });
+}
+
 pub(super) fn every(shared: &Shared, net: &mut Net, host: usize, millis: u64, times: u8) {
     let timer = arm(shared, host);
     let theirs = shared.clone();
@@ -76,24 +93,19 @@ fn due(book: &mut Book, net: &Net, millis: u64) -> (u64, u64) {
     (nanos.div_ceil(1_000_000) as u64, book.armed)
 }
 
-pub(super) fn clear(shared: &Shared, net: &mut Net, timer: usize) {
-    let id = shared.with(|book| {
-        book.timers[timer].is_set = false;
-        book.timers[timer].id.take()
+/// False if it has run or was cleared before.
+pub(super) fn clear(shared: &Shared, net: &mut Net, timer: usize) -> bool {
+    let (was_set, id) = shared.with(|book| {
+        let timer = &mut book.timers[timer];
+        (std::mem::replace(&mut timer.is_set, false), timer.id.take())
     });
     if let Some(id) = id {
         net.clear_timer(id);
     }
+    was_set
 }
 
-pub(super) fn unless_calm(
-    shared: &Shared,
-    net: &mut Net,
-    host: usize,
-    me: Option<usize>,
-    who: Who,
-    act: Act,
-) {
+fn unless_calm(shared: &Shared, net: &mut Net, host: usize, me: Option<usize>, who: Who, act: Act) {
     if !shared.with(|book| book.calm) {
         perform(shared, net, host, me, Deed::To(who, act));
     }
