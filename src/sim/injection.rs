@@ -188,10 +188,12 @@ impl Network {
     ) -> Result<usize, i32> {
         match self.enter(host, Call::Write) {
             Ok(()) => {}
-            Err(libc::EAGAIN) => {
+            // What would fail anyway is not hidden: only room is.
+            Err(libc::EAGAIN) if self.would_take(host, stream) => {
                 self.hide_room(host, stream);
                 return Err(libc::EAGAIN);
             }
+            Err(libc::EAGAIN) => {}
             Err(errno) => {
                 if errno != libc::EINTR {
                     self.break_stream(host, stream, errno);
@@ -199,7 +201,6 @@ impl Network {
                 return Err(errno);
             }
         }
-        // What would fail anyway is not hidden: only room is.
         let lies = !bytes.is_empty() && self.would_take(host, stream);
         if lies && self.dice.chance(self.faults.blocked_calls) {
             self.hide_room(host, stream);
@@ -257,7 +258,6 @@ impl Script {
     }
 
     /// Forgets what was to fail and has not.
-    #[cfg(test)]
     pub(super) fn fail_no_more(&mut self) {
         self.by_place.clear();
         self.by_kind.clear();
