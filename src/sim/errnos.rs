@@ -3,6 +3,23 @@
 
 use crate::sim::Call;
 
+/// The calls that a campaign lets fail. Its oracles themselves ask for local addresses.
+pub(super) const CALLS: [Call; 13] = [
+    Call::Listen,
+    Call::Accept,
+    Call::Connect,
+    Call::Read,
+    Call::Write,
+    Call::Shutdown,
+    Call::Register,
+    Call::Reregister,
+    Call::Deregister,
+    Call::SetOption,
+    Call::HoldSpare,
+    Call::TakeError,
+    Call::PeerAddress,
+];
+
 /// The errnos that a call may give.
 pub(super) fn of(call: Call) -> &'static [i32] {
     match call {

@@ -72,6 +72,7 @@
 mod budgets;
 pub mod campaign;
 mod dice;
+mod errnos;
 mod faults;
 mod injection;
 mod kernel;

@@ -100,7 +100,8 @@ impl World {
         HostId(host)
     }
 
-    fn add_host(&mut self) -> (usize, Limits) {
+    /// A host as it was drawn, with no loop yet.
+    pub(super) fn add_host(&self) -> (usize, Limits) {
         let network = &mut *self.network.borrow_mut();
         let dice = &mut network.dice;
         let limits = match dice.chance(network.faults.tight_budgets) {
@@ -201,7 +202,6 @@ impl World {
     }
 
     /// Lets no call fail any more that was to, by its place or by its kind.
-    #[cfg(test)]
     pub(super) fn fail_no_more(&self, host: HostId) {
         self.network.borrow_mut().script(host.0).fail_no_more();
     }

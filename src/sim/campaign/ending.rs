@@ -14,9 +14,11 @@ impl Player {
     pub(super) fn come_to_rest(&mut self) -> Verdict {
         self.shared.with(|book| book.calm = true);
         self.world.set_faults(Faults::none());
+        self.world.network.borrow_mut().reset_no_more();
         let hosts: Vec<HostId> = (0..self.world.hosts.len()).map(HostId).collect();
         for &a in &hosts {
             self.world.limit_descriptors(a, None);
+            self.world.fail_no_more(a);
             for &b in &hosts {
                 self.world.heal(a, b);
             }

@@ -4,6 +4,8 @@
 //! from it. `Debug` prints an operation as it is written in Rust: a list that fails is pasted into
 //! a test as it stands.
 
+use crate::sim::Call;
+
 /// One operation.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Op {
@@ -20,6 +22,15 @@ pub(super) enum Op {
     Partition(u8, u8),
     /// And again it does.
     Heal(u8, u8),
+    /// One host more than the one that is always there.
+    Host,
+    /// Connections made between two hosts from now on have buffers of so many bytes, to send from
+    /// and to receive in.
+    Buffers(u8, u8, u32, u32),
+    /// Of all that goes from one host to the other this byte does not arrive.
+    ResetAt(u8, u8, u64),
+    /// The next calls of this kind on this host fail with this errno, so many.
+    FailCalls(u8, Call, i32, u8),
     /// This host may have so many descriptors open.
     Descriptors(u8, Option<u8>),
 }

@@ -24,8 +24,7 @@ pub(super) struct Played {
 
 /// Draws the operations of a seed. What they are fitted to is the world that the seed makes.
 pub(super) fn draw(seed: u64) -> Vec<Op> {
-    let world = Player::new(seed).world;
-    draw::operations(seed, world.hosts.len(), world.unit())
+    draw::operations(seed, &World::seeded(seed))
 }
 
 /// Plays these operations in the world of a seed.
@@ -65,17 +64,19 @@ struct Watched {
 
 impl Player {
     fn new(seed: u64) -> Player {
-        let mut world = World::seeded(seed);
-        let hosts = 1 + (seed % 3) as usize;
-        for host in 0..hosts {
-            world.host(&host.to_string());
-        }
-        Player {
-            world,
+        let mut player = Player {
+            world: World::seeded(seed),
             shared: Shared::new(seed),
-            watched: vec![Watched::default(); hosts],
+            watched: Vec::new(),
             steps: 0,
-        }
+        };
+        player.add_host();
+        player
+    }
+
+    fn add_host(&mut self) {
+        self.world.host(&self.watched.len().to_string());
+        self.watched.push(Watched::default());
     }
 
     fn run(&mut self, ops: &[Op]) -> Verdict {
@@ -119,6 +120,22 @@ impl Player {
             Op::Heal(a, b) => {
                 let (a, b) = (self.host(a), self.host(b));
                 self.world.heal(a, b);
+            }
+            Op::Host => self.add_host(),
+            Op::Buffers(a, b, send, receive) => {
+                let (a, b) = (self.host(a), self.host(b));
+                let link = self.world.network.borrow().default_link.clone();
+                let link = link.send_buffer(send as usize);
+                self.world
+                    .set_link(a, b, &link.receive_buffer(receive as usize));
+            }
+            Op::ResetAt(from, to, byte) => {
+                let (from, to) = (self.host(from), self.host(to));
+                self.world.reset_at(from, to, byte);
+            }
+            Op::FailCalls(host, call, errno, times) => {
+                let host = self.host(host);
+                self.world.fail_calls(host, call, errno, times.into());
             }
             Op::Descriptors(host, most) => {
                 let host = self.host(host);
@@ -278,23 +295,5 @@ pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Result<Option<T>, String> 
                 Err(_) => "a panic without words".to_owned(),
             },
         }),
-    }
-}
-
-impl World {
-    /// The least that a buffer, a segment or a budget of this world holds: how much it moves in one
-    /// go, and so how much can be sent through it in a reasonable time.
-    fn unit(&self) -> usize {
-        let link = self.network.borrow().default_link.clone();
-        let link = link
-            .segment_bytes
-            .min(link.send_buffer)
-            .min(link.receive_buffer);
-        let loops = self.hosts.iter().map(|host| {
-            let limits = host.reactor.net_ref().limits;
-            let read = limits.read_buffer_bytes.min(limits.read_bytes);
-            read.min(limits.write_bytes)
-        });
-        loops.chain([link]).min().unwrap_or(link)
     }
 }

@@ -54,6 +54,10 @@ impl Path {
         self.resets_at.push(byte);
     }
 
+    pub(super) fn reset_no_more(&mut self) {
+        self.resets_at.clear();
+    }
+
     /// Counts data that arrives; `Some` if a reset stands behind so many bytes of it.
     pub(super) fn carry(&mut self, bytes: usize) -> Option<usize> {
         let start = self.carried;

@@ -62,6 +62,11 @@ impl Network {
         self.path(from, to).reset_at(byte);
     }
 
+    /// Forgets the bytes that were not to arrive.
+    pub(in crate::sim) fn reset_no_more(&mut self) {
+        self.paths.values_mut().for_each(Path::reset_no_more);
+    }
+
     pub(super) fn free_port(&mut self, host: usize) -> Result<u16, i32> {
         for _ in FIRST_PORT..=u16::MAX {
             let port = self.hosts[host].next_port;

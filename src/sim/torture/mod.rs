@@ -14,7 +14,6 @@
 //!   each fault is harmed, and a newcomer not at all;
 //! - everything is closed in the end, and the slabs are empty.
 
-mod errnos;
 mod scenarios;
 mod stage;
 
@@ -104,7 +103,7 @@ fn every_fault(made: &Made, behind: Option<Fault>) -> Vec<Fault> {
         let behind = behind.filter(|it| it.host == host);
         let first = behind.map_or(0, |it| it.place + 1);
         for (place, call) in (0..).zip(calls).skip(first as usize) {
-            let errnos = errnos::of(*call);
+            let errnos = super::errnos::of(*call);
             faults.extend(errnos.iter().map(|&errno| Fault {
                 host,
                 place,
