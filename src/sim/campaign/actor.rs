@@ -53,13 +53,18 @@ impl Handler for Actor {
         };
         let _inside = shared.enter(kind);
         let seen = Seen::of(socket);
+        let (id, limits) = (socket.id(), socket.net().limits);
         shared.check(|book| {
+            let its = book.ends[end].id;
+            must!(id == its, "I4: {kind:?} of {its:?} told to {id:?}");
             if let Event::Error(error) = &event {
                 book.count(format!("error {}", error.code()));
             }
             let heard = book.ends[end].heard;
             let told = |what| format!("socket {end}: {what}");
-            book.ends[end].before(&event, &seen).map_err(told)?;
+            book.ends[end]
+                .before(&event, &seen, &limits)
+                .map_err(told)?;
             match event {
                 Event::Data(bytes) => book.check_bytes(end, heard, bytes).map_err(told),
                 Event::End => match book.ends[end].peer {
@@ -94,7 +99,10 @@ impl Host {
     ) {
         let _inside = self.shared.enter(kind);
         let number = self.server;
+        let id = server.id();
         self.shared.check(|book| {
+            let its = book.servers[number].id;
+            must!(id == its, "I4: {kind:?} of {its:?} told to {id:?}");
             must!(
                 check(&mut book.servers[number]),
                 "I22: {kind:?} of server {number}"
@@ -113,9 +121,18 @@ impl Acceptor for Host {
         let peer = socket
             .peer_address()
             .and_then(|it| Some((it.ip()?, it.port()?)));
+        let (turn, most) = (socket.net().counters.turns, socket.net().limits.accepts);
         let number = shared.with(|book| {
-            let server = &book.servers[self.server];
-            if !server.open || !server.listening {
+            let server = &mut book.servers[self.server];
+            if server.accepted.0 != turn {
+                server.accepted = (turn, 0);
+            }
+            server.accepted.1 += 1;
+            let (accepted, is_open) = (server.accepted.1, server.open && server.listening);
+            if accepted > most {
+                book.note(Err(format!("I15: {accepted} accepted in one turn")));
+            }
+            if !is_open {
                 book.note(Err(
                     "I22: a connection of a server that does not listen".into()
                 ));

@@ -33,6 +33,8 @@ pub(super) struct Book {
     pub(super) completions: usize,
     /// Immediates that were asked for and have not run.
     pub(super) immediates: usize,
+    /// The last turn of each host in which timers ran, and how many.
+    pub(super) ran: BTreeMap<usize, (u64, usize)>,
     /// How many timers were armed, which orders those of one tick.
     pub(super) armed: u64,
     /// Each with the first event that it is for, and how many there are.
@@ -53,6 +55,8 @@ pub(super) struct ServerBook {
     pub(super) listening: bool,
     pub(super) open: bool,
     pub(super) closed: bool,
+    /// The last turn that it accepted in, and how many.
+    pub(super) accepted: (u64, usize),
 }
 
 pub(super) struct TimerBook {
@@ -75,6 +79,7 @@ impl Shared {
             connections: 0,
             completions: 0,
             immediates: 0,
+            ran: BTreeMap::new(),
             armed: 0,
             reactions: Vec::new(),
             told: [0; Kind::ALL.len()],
@@ -219,6 +224,12 @@ impl Book {
             host, due, is_set, ..
         } = self.timers[timer];
         let now = super::model::tick(net);
+        let (turn, ran) = self.ran.entry(host).or_default();
+        if *turn != net.counters.turns {
+            (*turn, *ran) = (net.counters.turns, 0);
+        }
+        *ran += 1;
+        must!(*ran <= net.limits.timers, "I15: {ran} timers in one turn");
         must!(is_set, "I24: a timer that was cleared or has run");
         must!(now >= due.0, "I23: at tick {now}, due at {}", due.0);
         let earlier = |it: &&TimerBook| it.host == host && it.is_set && it.due < due;

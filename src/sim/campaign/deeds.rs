@@ -112,6 +112,7 @@ fn listen(shared: &Shared, net: &mut Net, host: usize, terms: Terms) -> bool {
             listening: false,
             open: true,
             closed: false,
+            accepted: (0, 0),
         });
     });
     true

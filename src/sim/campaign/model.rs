@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::op::Terms;
 use super::payload::Flow;
 use super::seen::Seen;
+use crate::net::Limits;
 use crate::{Event, Net, SocketId};
 
 /// What was asked of one socket, and what it was told.
@@ -58,11 +59,21 @@ pub(super) struct End {
     /// Completions to come: each with the bytes that were accepted before it was due.
     completions: VecDeque<(usize, u64)>,
 
+    served: Served,
     idle: Duration,
     /// Since when the socket may have been idle, at the earliest.
     active: Duration,
     /// What had moved when the last timeout was told.
     timed_out: Option<(u64, u64)>,
+}
+
+/// What a socket was told within one turn.
+#[derive(Clone, Copy, Debug, Default)]
+struct Served {
+    turn: u64,
+    reads: usize,
+    read_bytes: usize,
+    drains: usize,
 }
 
 /// What is broken, in words.
@@ -107,6 +118,7 @@ impl End {
             paused: accepted && terms.paused,
             needs_drain: false,
             completions: VecDeque::new(),
+            served: Served::default(),
             idle: Duration::ZERO,
             active: Duration::ZERO,
             timed_out: None,
@@ -138,7 +150,7 @@ impl End {
     }
 
     /// Checks an event that is about to be handled.
-    pub(super) fn before(&mut self, event: &Event<'_>, seen: &Seen) -> Verdict {
+    pub(super) fn before(&mut self, event: &Event<'_>, seen: &Seen, limits: &Limits) -> Verdict {
         must!(!self.closed, "I1, I2: {event:?} after close");
         self.notice(seen.destroyed, seen.errored);
         let quiet = matches!(event, Event::Error(_) | Event::Close { .. });
@@ -147,6 +159,12 @@ impl End {
         must!(!listens || !self.paused, "I12: {event:?} while paused");
         must!(!listens || self.ready, "I3: {event:?} before ready");
         must!(!listens || !self.end_told, "I3: {event:?} after end");
+        if self.served.turn != seen.turn {
+            self.served = Served {
+                turn: seen.turn,
+                ..Served::default()
+            };
+        }
         match *event {
             Event::ConnectionAttempt(_) => {
                 must!(!self.attempted, "I3: a second attempt");
@@ -165,7 +183,7 @@ impl End {
                 must!(self.connected && !self.ready, "I3: ready out of place");
                 self.ready = true;
             }
-            Event::Data(bytes) => self.data(bytes.len(), seen)?,
+            Event::Data(bytes) => self.data(bytes.len(), seen, limits)?,
             #[cfg(feature = "encoding")]
             Event::Text(_) => return Err("I3: text that nobody asked for".into()),
             Event::End => {
@@ -182,6 +200,8 @@ impl End {
                 must!(self.needs_drain, "I10: drain that nobody waits for");
                 must!(!self.write_ended(), "I10: drain after end");
                 must!(seen.queued == 0, "I10: drain with {} queued", seen.queued);
+                self.served.drains += 1;
+                must!(self.served.drains == 1, "I15: a second drain in one turn");
                 self.needs_drain = false;
             }
             Event::Finish => {
@@ -222,8 +242,23 @@ impl End {
         self.in_data = false;
     }
 
-    fn data(&mut self, length: usize, seen: &Seen) -> Verdict {
+    fn data(&mut self, length: usize, seen: &Seen, limits: &Limits) -> Verdict {
         must!(length > 0, "I3: data without bytes");
+        // What is told again was not read now.
+        let read = length.saturating_sub(self.held as usize);
+        must!(
+            read <= limits.read_buffer_bytes,
+            "I11: {read} bytes in one read"
+        );
+        if read > 0 {
+            must!(
+                self.served.reads < limits.reads && self.served.read_bytes < limits.read_bytes,
+                "I15: {:?} and reads on",
+                self.served
+            );
+            self.served.reads += 1;
+            self.served.read_bytes += read;
+        }
         let length = length as u64;
         // What is given back is told by itself, or, if nobody wanted it so, with something newer.
         must!(
@@ -290,6 +325,11 @@ impl End {
         );
         let refused = !before.writable || before.queued > self.cap;
         if !refused {
+            must!(
+                after.queued as u64 <= before.queued as u64 + length,
+                "I11: {length} bytes more, {} queued",
+                after.queued
+            );
             self.accepted += length;
             if after.destroyed {
                 must!(!answer, "I10: true from a write that failed");
@@ -307,6 +347,11 @@ impl End {
             must!(!answer, "I10: true from a write that was refused");
             must!(after.destroyed, "R46: refused without consequence");
         }
+        must!(
+            after.queued as u64 <= self.cap as u64 + length,
+            "I11: {} queued",
+            after.queued
+        );
         must!(
             after.written == self.accepted,
             "I9: wrote {}",

@@ -15,6 +15,9 @@ use crate::sim::{HostId, World};
 /// Steps after which a run that should be over has failed to get there.
 const MOST_STEPS: u64 = 300_000;
 
+/// How often a timer can wake a loop before it is due, at most.
+const WHEEL_LEVELS: u64 = 11;
+
 /// What a run came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Played {
@@ -58,6 +61,8 @@ struct Watched {
     work: u64,
     /// Turns in a row that did nothing and left the loop awake.
     idle_turns: usize,
+    /// All turns that did nothing, of those that nothing but the loop itself asked for.
+    empty_turns: u64,
     /// The last turn was cut short by a panic.
     cut_short: bool,
 }
@@ -184,6 +189,10 @@ impl Player {
 
     fn look(&mut self, cut_short: bool) -> Verdict {
         self.broken()?;
+        let wakes_for_nothing = {
+            let faults = &self.world.network.borrow().faults;
+            faults.idle_wakeups > 0.0 || faults.interrupts > 0.0
+        };
         let mut turned = None;
         for (number, (watched, host)) in self.watched.iter_mut().zip(&self.world.hosts).enumerate()
         {
@@ -196,6 +205,8 @@ impl Player {
             let callbacks = self.shared.with(|book| book.callbacks);
             let work = stats.events + stats.syscalls.total() - stats.syscalls.poll + callbacks;
             let spins = work == watched.work && host.reactor.next_timeout() == Some(Duration::ZERO);
+            let empty = work == watched.work && !wakes_for_nothing;
+            watched.empty_turns += u64::from(empty);
             watched.work = work;
             watched.idle_turns = if spins { watched.idle_turns + 1 } else { 0 };
             // Idle timeouts that only move on do so within a budget: one for each socket.
@@ -204,6 +215,17 @@ impl Player {
             must!(
                 idle_turns <= most,
                 "I17: host {number} turned {idle_turns} times for nothing"
+            );
+            // Whatever is done may arm one timer, which wakes the loop once a level of the wheel.
+            must!(
+                watched.empty_turns <= WHEEL_LEVELS * (1 + work),
+                "I16: host {number} woke up {} times for nothing",
+                watched.empty_turns
+            );
+            // The poller lets go of a descriptor before its slot is free.
+            must!(
+                stats.stale_events == 0,
+                "I4: host {number} was told of a socket that is gone"
             );
             turned = Some(number);
         }

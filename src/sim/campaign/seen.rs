@@ -18,12 +18,16 @@ pub(super) struct Seen {
     pub(super) written: u64,
     pub(super) connecting: bool,
     pub(super) corked: u32,
+    /// The turn in which it said so.
+    pub(super) turn: u64,
 }
 
 impl Seen {
     pub(super) fn of(socket: &mut Socket<'_>) -> Seen {
+        let net = socket.net();
         Seen {
-            now: socket.net().now(),
+            now: net.now(),
+            turn: net.counters.turns,
             destroyed: socket.destroyed(),
             errored: socket.errored().is_some(),
             writable: socket.writable(),
