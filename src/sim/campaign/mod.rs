@@ -77,9 +77,10 @@ impl Failure {
         self.seed
     }
 
-    /// The same with as few operations as still break something: larger pieces are left out first,
-    /// then smaller ones, until none can be.
+    /// The same with as few operations as still break the same thing: larger pieces are left out
+    /// first, then smaller ones, until none can be.
     pub fn shrunk(mut self) -> Failure {
+        let kind = kind(&self.what).to_owned();
         let mut tries = 0;
         let mut piece = self.ops.len().div_ceil(2);
         while piece > 0 {
@@ -90,12 +91,12 @@ impl Failure {
                 let mut fewer = self.ops.clone();
                 fewer.drain(from..(from + piece).min(fewer.len()));
                 match play::play(self.seed, &fewer) {
-                    Err(what) => {
+                    Err(what) if self::kind(&what) == kind => {
                         self.ops = fewer;
                         self.what = what;
                         smaller = true;
                     }
-                    Ok(_) => from += piece,
+                    _ => from += piece,
                 }
             }
             if !smaller || piece > 1 {
@@ -104,6 +105,24 @@ impl Failure {
         }
         self
     }
+}
+
+/// What kind of failure a message tells of, so that shrinking one does not end at another: which
+/// invariant is broken, and how it is put up to the first number or name.
+fn kind(what: &str) -> &str {
+    let numbered = ["socket ", "seed "]
+        .iter()
+        .find_map(|it| what.strip_prefix(it));
+    let what = match numbered.and_then(|it| it.split_once(": ")) {
+        Some((_, rest)) => return kind(rest),
+        None => what,
+    };
+    let (label, rest) = what.split_once(": ").unwrap_or(("", what));
+    let is_label = label.starts_with(['I', 'R']) && label.len() < 12;
+    let start = if is_label { what.len() - rest.len() } else { 0 };
+    let varies = |it: char| it.is_ascii_digit() || it.is_ascii_uppercase();
+    let length = what[start..].find(varies).unwrap_or(what.len() - start);
+    &what[..start + length]
 }
 
 impl fmt::Display for Failure {
@@ -119,5 +138,30 @@ impl fmt::Display for Failure {
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_told_from_another_by_its_invariant_and_its_words() {
+        let same = |a, b| kind(a) == kind(b);
+        assert!(same(
+            "socket 3: I7: end after 5 of 7",
+            "socket 12: I7: end after 0 of 9"
+        ));
+        assert!(!same(
+            "socket 3: I7: end after 5 of 7",
+            "socket 3: I8: end after 5 of 7"
+        ));
+        assert!(!same("I14: still connecting", "I14: finish never came"));
+        assert!(same(
+            "seed 4: a lost wakeup on host 3: socket 0#1 in Open: it has input",
+            "seed 4: a lost wakeup on host 0: socket 4#1 in Ending(Flush): it has input",
+        ));
+        assert!(!same("assertion failed: a", "attempt to add with overflow"));
+        assert!(same("I2: Drain after close", "I2: Timeout after close"));
     }
 }
