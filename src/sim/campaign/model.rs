@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::op::Terms;
 use super::payload::Flow;
 use super::seen::Seen;
+use super::tally;
 use crate::net::Limits;
 use crate::{Event, Net, SocketId};
 
@@ -151,14 +152,15 @@ impl End {
 
     /// Checks an event that is about to be handled.
     pub(super) fn before(&mut self, event: &Event<'_>, seen: &Seen, limits: &Limits) -> Verdict {
-        must!(!self.closed, "I1, I2: {event:?} after close");
+        let what = || tally::name(event); // without the bytes
+        must!(!self.closed, "I1, I2: {} after close", what());
         self.notice(seen.destroyed, seen.errored);
         let quiet = matches!(event, Event::Error(_) | Event::Close { .. });
-        must!(quiet || !seen.destroyed, "I2: {event:?} after destruction");
+        must!(quiet || !seen.destroyed, "I2: {} after destruction", what());
         let listens = matches!(event, Event::Data(_) | Event::End);
-        must!(!listens || !self.paused, "I12: {event:?} while paused");
-        must!(!listens || self.ready, "I3: {event:?} before ready");
-        must!(!listens || !self.end_told, "I3: {event:?} after end");
+        must!(!listens || !self.paused, "I12: {} while paused", what());
+        must!(!listens || self.ready, "I3: {} before ready", what());
+        must!(!listens || !self.end_told, "I3: {} after end", what());
         if self.served.turn != seen.turn {
             self.served = Served {
                 turn: seen.turn,
