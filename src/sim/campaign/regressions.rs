@@ -129,6 +129,42 @@ fn a_write_that_is_to_answer_eagain_fails_if_the_connection_is_gone() {
     holds(4165, &ops);
 }
 
+#[test]
+fn what_is_told_together_with_bytes_given_back_counts_against_the_budget() {
+    let mark = |mark| Terms { mark, ..PLAIN };
+    let paused = Terms {
+        paused: true,
+        ..mark(9)
+    };
+    let ops = [
+        On(Kind::Connect, 3, 8, To(Me, Write(33_142))),
+        On(Kind::Data, 0, 22, To(Me, Unread(9))),
+        Do(
+            0,
+            Listen(Terms {
+                cap: Some(40_982),
+                ..PLAIN
+            }),
+        ),
+        Do(0, Connect(0, paused)),
+        Do(
+            0,
+            Connect(
+                0,
+                Terms {
+                    mark: 65_536,
+                    cap: Some(430),
+                    ..paused
+                },
+            ),
+        ),
+        Do(0, Connect(0, mark(7))),
+        Do(0, Connect(0, PLAIN)),
+        Advance(134),
+    ];
+    holds(29_776, &ops);
+}
+
 /// What two thousand seeds have to bring with them, in how many of them. A third more is what they
 /// brought when this was written: traffic that thins out is to be noticed.
 const TRAFFIC: [(&str, u64); 58] = [
