@@ -10,7 +10,7 @@ use netloop::{
     ServerId, Socket, SocketId, handler_fn,
 };
 use std::cell::{Cell, RefCell};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
@@ -88,9 +88,13 @@ fn nobody() -> impl Handler {
     handler_fn(|_, _| ())
 }
 
-/// What a peer sees of a connection that was turned away or cut off: its end, or a reset.
+/// What a peer sees of a connection that was turned away or cut off: its end, or a reset; not that
+/// it waits in vain.
 fn sees_the_end(peer: &mut TcpStream) -> bool {
-    !matches!(peer.read(&mut [0; 1]), Ok(1..))
+    match peer.read(&mut [0; 1]) {
+        Ok(bytes) => bytes == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 #[test]
