@@ -31,6 +31,7 @@ use std::path::{Path, PathBuf};
 /// assert_eq!((address.family(), address.port()), (Family::Unix, None));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "SocketAddress")]
 #[non_exhaustive]
 pub enum Address {
     /// An IP address and a port.

@@ -85,6 +85,7 @@ use rule::Rule;
 /// Node: [`net.BlockList`](https://nodejs.org/api/net.html#class-netblocklist).
 #[derive(Clone, Default)]
 #[doc(alias = "isBlockList")]
+#[doc(alias = "fromJSON")]
 pub struct BlockList {
     shared: Arc<RwLock<Rules>>,
 }
