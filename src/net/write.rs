@@ -131,7 +131,11 @@ impl Net {
             Refusal::AfterEnd => self.refuse_with(key, Error::write_after_end(), then),
             Refusal::EndedByPeer => self.refuse_with(key, Error::ended_by_peer(), then),
             // No `error` event: the socket has told, or will tell, its `close` (R49).
-            Refusal::Destroyed => self.complete_with(key, Error::stream_destroyed("write"), then),
+            Refusal::Destroyed => {
+                if let Some(entry) = self.sockets.get(key) {
+                    self.complete_with(key, too_late(entry), then);
+                }
+            }
         }
     }
 
@@ -179,6 +183,17 @@ impl SocketEntry {
         let at = self.bytes_written;
         let completion = Completion { at, failed, run };
         self.cold_mut().completions.push_back(completion);
+    }
+}
+
+/// Why a destroyed socket takes no write: as in Node, who had ended comes first (R46, R47).
+fn too_late(entry: &SocketEntry) -> Error {
+    let ended = entry.flags.contains(Flags::ENDED);
+    let by_both = entry.flags.contains(Flags::END_TOLD) && !entry.allows_half_open();
+    match (ended, by_both) {
+        (true, true) => Error::ended_by_peer(),
+        (true, false) => Error::write_after_end(),
+        (false, _) => Error::stream_destroyed("write"),
     }
 }
 

@@ -102,6 +102,43 @@ fn r47_so_it_is_in_end_if_we_ended_first_and_in_the_last_finish() {
     );
 }
 
+/// Node looks at who has ended before it looks whether the socket is destroyed.
+#[test]
+fn r47_a_write_after_destroy_tells_who_had_ended() {
+    for (half_open, error) in [(false, "EPIPE"), (true, "ERR_STREAM_WRITE_AFTER_END")] {
+        let (mut reactor, log) = fresh();
+        let told = log.clone();
+        let handler = reacting("us", &log, move |socket, event| match event {
+            Event::End => socket.end(),
+            Event::Close { .. } => assert!(!socket.write_then(b"x", completion("late", &told))),
+            _ => {}
+        });
+        let (_, peer) = accepted_with(
+            &mut reactor,
+            |options| options.allow_half_open(half_open),
+            handler,
+        );
+        drop(peer);
+        turn_until_line(&mut reactor, &log, &format!("late {error}"));
+        assert_eq!(log.of("us"), ["end", "finish", "close false"]);
+    }
+}
+
+#[test]
+fn r46_a_write_after_end_and_destroy_is_still_one_after_end() {
+    let (mut reactor, log) = fresh();
+    let (us, _peer) = accepted(&mut reactor, recorder("us", &log));
+    let mut socket = at(&mut reactor, us);
+    socket.end();
+    socket.destroy();
+    assert!(!socket.write_then(b"x", completion("late", &log)));
+    turn_until_line(&mut reactor, &log, "us close false");
+    assert_eq!(
+        log.lines(),
+        ["late ERR_STREAM_WRITE_AFTER_END", "us close false"]
+    );
+}
+
 #[test]
 fn r48_a_half_open_socket_writes_on_after_the_peers_fin() {
     let (mut reactor, log) = fresh();
