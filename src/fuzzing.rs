@@ -125,10 +125,12 @@ pub fn resolve_listen(options: &ListenOptions) -> Result<std::result::Result<Soc
     Ok(match options.resolve()? {
         Bind::At(address) => Ok(address),
         Bind::AnyHost(port) => Err(port),
+        Bind::Local(_) | Bind::Given(_) => unreachable!("a text says neither"),
     })
 }
 
 /// Whom these options connect to.
 pub fn resolve_connect(options: &ConnectOptions) -> Result<SocketAddr> {
-    options.resolve()
+    let to = options.resolve()?;
+    Ok(to.as_inet().expect("a text names no local socket"))
 }

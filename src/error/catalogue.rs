@@ -65,6 +65,22 @@ impl Error {
         )
     }
 
+    /// What was to be adopted as a connection is none; `why` is how the kernel said so.
+    pub(crate) fn invalid_fd_type(why: &io::Error) -> Error {
+        Error::misuse(
+            "ERR_INVALID_FD_TYPE",
+            format!("Unsupported fd type: no connected stream socket ({why})"),
+        )
+    }
+
+    /// A reset was asked for on a local socket, which has none.
+    pub(crate) fn invalid_handle_type() -> Error {
+        Error::misuse(
+            "ERR_INVALID_HANDLE_TYPE",
+            "This handle type cannot be sent", // as Node says it, whatever it was about
+        )
+    }
+
     /// A number that is not from 0 to `most`.
     pub(crate) fn out_of_range(name: &str, most: u8, received: i64) -> Error {
         Error::misuse(
@@ -220,6 +236,8 @@ mod tests {
             (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example (names are not looked up yet)"),
             (Error::invalid_address("1.2.3"), "ERR_INVALID_ADDRESS", "Invalid socket address: '1.2.3'"),
             (Error::out_of_range("prefix", 32, -1), "ERR_OUT_OF_RANGE", "The value of \"prefix\" is out of range. It must be >= 0 && <= 32. Received -1"),
+            (Error::invalid_fd_type(&ErrorKind::NotConnected.into()), "ERR_INVALID_FD_TYPE", "Unsupported fd type: no connected stream socket (not connected)"),
+            (Error::invalid_handle_type(), "ERR_INVALID_HANDLE_TYPE", "This handle type cannot be sent"),
             (Error::invalid_argument("no"), "ERR_INVALID_ARG_VALUE", "no"),
             (Error::invalid_argument("no").in_line(7), "ERR_INVALID_ARG_VALUE", "line 7: no"),
         ];

@@ -18,8 +18,8 @@ use std::net::IpAddr;
 impl Net {
     /// Connects, and lets `handler` hear how it goes.
     ///
-    /// `options` is a `SocketAddr`, a `(host, port)` with a literal host, a `"host:port"`, or
-    /// [`ConnectOptions`]. The socket takes writes, `end`, `pause` and every setting at once; they
+    /// `options` is a `SocketAddr`, a `(host, port)` with a literal host, a `"host:port"`, a `Path`
+    /// (a local socket), or [`ConnectOptions`]. The socket takes writes, `end`, `pause` and every setting at once; they
     /// are carried out when the connection stands.
     ///
     /// ```

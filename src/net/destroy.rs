@@ -68,6 +68,9 @@ impl Net {
     /// `reset_and_destroy()`.
     pub(crate) fn reset(&mut self, key: Key) {
         self.send_last(key);
+        if self.sockets.get(key).is_some_and(SocketEntry::is_local) {
+            return self.fail(key, Error::invalid_handle_type());
+        }
         self.step(key, Input::Reset);
     }
 

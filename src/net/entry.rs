@@ -14,7 +14,7 @@ use crate::connection::{Latch, Lifecycle, WriteQueue};
 use crate::options::{LocalOptions, SocketOptions};
 use crate::sys::Stream;
 use crate::time::{ENTRY_BYTES, EntryId};
-use crate::{Address, BlockList, Error, Handler, Net, Result};
+use crate::{Address, BlockList, Error, Family, Handler, Net, Result};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -263,6 +263,21 @@ impl SocketEntry {
     /// (R44), all of them, so that they keep their order.
     pub(crate) fn was_connected(&self) -> bool {
         !matches!(self.peer, Peer::Unknown)
+    }
+
+    /// Its peer is a local socket, or will be.
+    pub(crate) fn is_local(&self) -> bool {
+        let cold = self.cold.as_ref();
+        let address = match self.peer {
+            Peer::V4(..) | Peer::MappedV4(..) => return false,
+            Peer::Unnamed => return true,
+            Peer::Cold => cold.and_then(|cold| cold.peer.as_ref()),
+            Peer::Unknown => cold.and_then(|cold| match (&cold.connect, &cold.dialled) {
+                (Some(connecting), _) => Some(&connecting.route.to),
+                (None, dialled) => dialled.as_ref().map(|route| &route.to),
+            }),
+        };
+        address.is_some_and(|address| address.family() == Family::Unix)
     }
 
     pub(crate) fn set_peer(&mut self, address: Address) {

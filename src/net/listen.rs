@@ -20,8 +20,8 @@ impl Net {
     /// handler.
     ///
     /// `options` is a port (no host: `::`, which takes IPv4 too, or `0.0.0.0` without IPv6), a
-    /// `(host, port)` with a literal host, a `SocketAddr`, a `"host:port"`, or
-    /// [`ListenOptions`]. Port 0 lets the system choose; [`Server::address`] says what it chose.
+    /// `(host, port)` with a literal host, a `SocketAddr`, a `"host:port"`, a `Path` (a local
+    /// socket), an `OwnedFd`, or [`ListenOptions`]. Port 0 lets the system choose; [`Server::address`] says what it chose.
     ///
     /// ```
     /// # fn main() -> netloop::Result<()> {
@@ -42,8 +42,8 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// What is known at once: a bad address or port, `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, no
-    /// descriptor. Nothing is left behind, and the reactor stays usable.
+    /// What is known at once: a bad address or port, `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, what a
+    /// file system says of a path, no descriptor. Nothing is left behind, and the reactor stays usable.
     ///
     /// Node: [`server.listen`](https://nodejs.org/api/net.html#serverlisten).
     #[doc(alias = "createServer")]
@@ -119,6 +119,19 @@ impl Net {
         };
         match options.resolve()? {
             Bind::At(address) => bind_to(address),
+            Bind::Local(name) => self
+                .sys
+                .listen_local(&name, options.backlog, options.mode)
+                .map_err(|error| Error::io("listen", error).with_address(name)),
+            Bind::Given(descriptor) => match descriptor.take() {
+                Some(descriptor) => self
+                    .sys
+                    .adopt_listener(descriptor, options.backlog)
+                    .map_err(|error| Error::io("listen", error)),
+                None => Err(Error::invalid_argument(
+                    "The descriptor of these options was given to another server.",
+                )),
+            },
             Bind::AnyHost(port) => bind_to((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| {
                 // A machine without IPv6 refuses the socket or the address; a port that is taken
                 // is taken, and asking for IPv4 alone could bind beside its owner.

@@ -4,12 +4,13 @@
 //! state and leave notes; none of them calls a handler, an acceptor or a closure of the user's.
 //! Only `reactor` does that.
 //!
-//! Each file is named after a deed: `listen`, `accept`, `connect`, `fill` (from the kernel),
-//! `decode`, `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`; `remote` is
+//! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
+//! kernel), `decode`, `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`; `remote` is
 //! the door from other threads, `offload` work on them. `socket` and `server`
 //! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
+mod adopt;
 mod connect;
 #[cfg(feature = "encoding")]
 mod decode;

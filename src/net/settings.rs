@@ -1,4 +1,4 @@
-//! Settings of a socket that the kernel keeps: no-delay and keep-alive.
+//! Settings of a socket that the kernel keeps: no-delay, keep-alive, type of service.
 //!
 //! Before a connect has begun there is no descriptor to set them on: they are remembered, and
 //! applied once with it (R14). A setting that the kernel refuses is no reason to lose a connection
@@ -34,6 +34,30 @@ impl Net {
             connecting.options.keep_alive_initial_delay = delay;
         } else {
             entry.apply_keep_alive(enable, delay, &mut self.sys);
+        }
+    }
+
+    pub(super) fn set_type_of_service(&mut self, key: Key, value: u8) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(connecting) = entry.connecting_mut() {
+            connecting.options.type_of_service = Some(value);
+        } else if let Some(stream) = entry.stream.as_ref()
+            && !entry.lifecycle.is_destroyed()
+            && let Err(error) = self.sys.set_type_of_service(stream, value)
+        {
+            log::debug!("{stream:?}: type of service: {error}");
+        }
+    }
+
+    pub(super) fn type_of_service(&self, key: Key) -> Option<u8> {
+        let entry = self.sockets.get(key)?;
+        let connecting = entry.cold.as_ref().and_then(|cold| cold.connect.as_ref());
+        match (connecting, &entry.stream) {
+            (Some(connecting), _) => connecting.options.type_of_service,
+            (None, Some(stream)) => self.sys.type_of_service(stream).ok(),
+            (None, None) => None,
         }
     }
 }

@@ -307,7 +307,8 @@ impl Socket<'_> {
     }
 
     /// Closes the socket with a reset: the peer gets `ECONNRESET`. While connecting it waits for
-    /// `connect`.
+    /// `connect`. A local socket has no reset: it is destroyed with `ERR_INVALID_HANDLE_TYPE`, where
+    /// Node throws.
     ///
     /// Node: [`socket.resetAndDestroy`](https://nodejs.org/api/net.html#socketresetanddestroy).
     #[doc(alias = "resetAndDestroy")]
@@ -344,6 +345,24 @@ impl Socket<'_> {
     #[doc(alias = "setNoDelay")]
     pub fn set_no_delay(&mut self, no_delay: bool) {
         self.net.set_no_delay(self.key, no_delay);
+    }
+
+    /// What the packets ask of the network (`IP_TOS`, `IPV6_TCLASS`): the DSCP in the upper six bits;
+    /// the lower two are the kernel's, for congestion. Remembered while connecting. Without effect
+    /// on a local socket.
+    ///
+    /// Node: [`socket.setTypeOfService`](https://nodejs.org/api/net.html#socketsettypeofservicetos).
+    #[doc(alias = "setTypeOfService")]
+    pub fn set_type_of_service(&mut self, value: u8) {
+        self.net.set_type_of_service(self.key, value);
+    }
+
+    /// What was set by [`set_type_of_service`](Socket::set_type_of_service), or else what the system
+    /// has set; `None` where there is nothing of the kind: on a local socket, and before the
+    /// attempt if nothing was set.
+    #[doc(alias = "getTypeOfService")]
+    pub fn type_of_service(&self) -> Option<u8> {
+        self.net.type_of_service(self.key)
     }
 
     /// Probes a silent peer, for the first time after `initial_delay` (whole seconds, rounded down;

@@ -1,6 +1,7 @@
 //! What a connection is asked to be.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
@@ -11,7 +12,7 @@ use crate::error::{Error, Result};
 /// Where a socket connects to, and what it is made with.
 ///
 /// Whatever says where turns into it, so that `connect` takes it as it is: a host and a port; a
-/// [`SocketAddr`]; a text.
+/// [`SocketAddr`]; a text; a [`Path`].
 ///
 /// ```
 /// use netloop::ConnectOptions;
@@ -49,6 +50,22 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
+    /// The local socket at `path`; settings of TCP are without effect on it.
+    ///
+    /// One that nobody listens on is `ECONNREFUSED`, one whose backlog is full `EAGAIN`; a path that
+    /// can't be one (empty, with a zero byte, longer than the kernel takes) is `EINVAL`. All of
+    /// that comes by `on_error`. An abstract name (Linux) is `Address::Abstract`.
+    ///
+    /// ```
+    /// use netloop::{Address, ConnectOptions};
+    ///
+    /// ConnectOptions::path("/run/echo.sock");
+    /// ConnectOptions::from(Address::Abstract(b"echo".to_vec()));
+    /// ```
+    pub fn path(path: impl Into<PathBuf>) -> ConnectOptions {
+        Address::Path(path.into()).into()
+    }
+
     /// Whether the socket may go on writing after its peer has ended; default `false`.
     ///
     /// Without it, the socket ends its own side as soon as it has told of the peer's end; with it,
@@ -230,6 +247,20 @@ impl From<Address> for ConnectOptions {
     }
 }
 
+impl From<&Path> for ConnectOptions {
+    /// As [`ConnectOptions::path`].
+    fn from(path: &Path) -> ConnectOptions {
+        ConnectOptions::path(path)
+    }
+}
+
+impl From<PathBuf> for ConnectOptions {
+    /// As [`ConnectOptions::path`].
+    fn from(path: PathBuf) -> ConnectOptions {
+        ConnectOptions::path(path)
+    }
+}
+
 impl From<(IpAddr, u16)> for ConnectOptions {
     fn from(peer: (IpAddr, u16)) -> ConnectOptions {
         SocketAddr::from(peer).into()
@@ -310,6 +341,15 @@ mod tests {
         assert_eq!(peer("[::1]:80"), v6);
         assert_eq!(peer(("::1", 80)), v6);
         assert_eq!(peer((Ipv6Addr::LOCALHOST, 80)), v6);
+    }
+
+    #[test]
+    fn a_path_is_a_local_socket_and_a_text_never_is() {
+        let local = Address::Path("/run/a".into());
+        assert_eq!(peer(Path::new("/run/a")), local);
+        assert_eq!(peer(PathBuf::from("/run/a")), local);
+        assert_eq!(peer(ConnectOptions::path("/run/a")), local);
+        assert_eq!(code("/run/a"), "ERR_SOCKET_BAD_PORT");
     }
 
     #[test]

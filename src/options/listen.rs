@@ -1,6 +1,9 @@
 //! What a server is asked to be.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
@@ -11,7 +14,7 @@ use crate::error::{Error, Result};
 /// Where a server listens, and what it gives to each socket it accepts.
 ///
 /// Whatever says where turns into it, so that `listen` takes it as it is: a port; a host and a
-/// port; a [`SocketAddr`]; a text. A port of 0 lets the kernel choose one. Without a host, the
+/// port; a [`SocketAddr`]; a text; a [`Path`]; a descriptor. A port of 0 lets the kernel choose one. Without a host, the
 /// server listens on `::` for IPv6 and IPv4 alike, or on `0.0.0.0` where there is no IPv6.
 ///
 /// ```
@@ -46,6 +49,8 @@ pub struct ListenOptions {
     pub(crate) max_connections: Option<usize>,
     pub(crate) reuse_port: bool,
     pub(crate) ipv6_only: bool,
+    /// The rights of a path.
+    pub(crate) mode: u32,
     pub(crate) out_of_descriptors: OutOfDescriptors,
     /// `None` blocks nobody.
     pub(crate) block_list: Option<BlockList>,
@@ -53,13 +58,41 @@ pub struct ListenOptions {
 }
 
 /// Where to bind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Bind {
     /// Port on `::`, IPv4 included unless the options say otherwise, or on `0.0.0.0` where there is
     /// no IPv6.
     AnyHost(u16),
     At(SocketAddr),
+    /// A local socket, by its path or name.
+    Local(Address),
+    /// Nowhere: it was bound by somebody else.
+    Given(Given),
 }
+
+/// A descriptor that one server is to have: options can be cloned, and it can't.
+#[derive(Clone, Debug)]
+pub(crate) struct Given(Arc<Mutex<Option<OwnedFd>>>);
+
+impl Given {
+    /// `None` if a server had it already.
+    pub(crate) fn take(&self) -> Option<OwnedFd> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl PartialEq for Given {
+    fn eq(&self, other: &Given) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Given {}
+
+/// The rights of a path that nothing was said about: nobody but its owner may connect.
+const PRIVATE: u32 = 0o600;
+const READABLE_ALL: u32 = 0o444;
+const WRITABLE_ALL: u32 = 0o222;
 
 /// What a server does when the process has no descriptor left for another connection.
 ///
@@ -212,9 +245,65 @@ impl ListenOptions {
         self
     }
 
+    /// A local socket at `path`.
+    ///
+    /// The server makes the file and removes it when it is closed, unless something else stands
+    /// there by then. What stands there before is never removed: a path that is in use is
+    /// `EADDRINUSE`, even if nobody listens on it any more. Only its owner may connect, whatever
+    /// the umask; see [`readable_all`](Self::readable_all) and
+    /// [`writable_all`](Self::writable_all). A path longer than the kernel takes (Linux: 107
+    /// bytes) is `EINVAL`, never cut.
+    ///
+    /// An abstract name (Linux) is `Address::Abstract`. Node: [`server.listen(path)`].
+    ///
+    /// ```
+    /// use netloop::{Address, ListenOptions};
+    ///
+    /// ListenOptions::path("/run/echo.sock").writable_all(true);
+    /// ListenOptions::from(Address::Abstract(b"echo".to_vec()));
+    /// ```
+    ///
+    /// [`server.listen(path)`]: https://nodejs.org/api/net.html#serverlistenpath-backlog-callback
+    pub fn path(path: impl Into<PathBuf>) -> ListenOptions {
+        Address::Path(path.into()).into()
+    }
+
+    /// Whether everybody may read the path of a local socket; default `false`.
+    ///
+    /// `listen` fails with `ERR_INVALID_ARG_VALUE` for an abstract name, which has no rights: who
+    /// knows it may connect. Without effect on a server that listens on a port.
+    #[doc(alias = "readableAll")]
+    pub fn readable_all(self, readable: bool) -> ListenOptions {
+        self.grant(READABLE_ALL, readable)
+    }
+
+    /// Whether everybody may write to the path of a local socket, which is what a connect needs;
+    /// default `false`.
+    ///
+    /// For the rest as [`readable_all`](Self::readable_all).
+    #[doc(alias = "writableAll")]
+    pub fn writable_all(self, writable: bool) -> ListenOptions {
+        self.grant(WRITABLE_ALL, writable)
+    }
+
+    fn grant(mut self, rights: u32, granted: bool) -> ListenOptions {
+        self.mode = match granted {
+            true => self.mode | rights,
+            false => self.mode & !rights | PRIVATE,
+        };
+        self
+    }
+
     /// Where to bind, or why the text the options were made from says nothing of the kind.
     pub(crate) fn resolve(&self) -> Result<Bind> {
-        self.bind.clone()
+        match self.bind.clone()? {
+            Bind::Local(Address::Abstract(_)) if self.mode != PRIVATE => {
+                Err(Error::invalid_argument(
+                    "An abstract name has no rights that could be given to everybody.",
+                ))
+            }
+            bind => Ok(bind),
+        }
     }
 
     fn new(bind: Result<Bind>) -> ListenOptions {
@@ -224,6 +313,7 @@ impl ListenOptions {
             max_connections: None,
             reuse_port: false,
             ipv6_only: false,
+            mode: PRIVATE,
             out_of_descriptors: OutOfDescriptors::default(),
             block_list: None,
             socket: SocketOptions::default(),
@@ -251,12 +341,54 @@ impl From<SocketAddr> for ListenOptions {
 impl From<Address> for ListenOptions {
     /// What [`Server::address`](crate::Server::address) answered, say.
     fn from(address: Address) -> ListenOptions {
-        ListenOptions::new(match address.as_inet() {
-            Some(inet) => Ok(Bind::At(inet)),
-            None => Err(Error::invalid_argument(format!(
-                "A server listens on an IP address and a port. Received '{address}'."
-            ))),
-        })
+        ListenOptions::new(Ok(match address.as_inet() {
+            Some(inet) => Bind::At(inet),
+            None => Bind::Local(address),
+        }))
+    }
+}
+
+impl From<&Path> for ListenOptions {
+    /// As [`ListenOptions::path`].
+    fn from(path: &Path) -> ListenOptions {
+        ListenOptions::path(path)
+    }
+}
+
+impl From<PathBuf> for ListenOptions {
+    /// As [`ListenOptions::path`].
+    fn from(path: PathBuf) -> ListenOptions {
+        ListenOptions::path(path)
+    }
+}
+
+impl From<OwnedFd> for ListenOptions {
+    /// A socket that somebody else has bound, of any family: inherited, or made with options of
+    /// its own. The path of a local socket stays where it is when the server is closed.
+    ///
+    /// It is given to the first server that is made with these options or a clone of them; what is
+    /// no such socket is `EINVAL`. Node: [`server.listen({ fd })`].
+    ///
+    /// A service manager hands sockets over by number (systemd: from 3 on, `LISTEN_FDS` of them,
+    /// see sd_listen_fds(3)). To own a number takes `unsafe` or a crate such as `listenfd`, which is
+    /// the caller's to choose; one that comes as the standard input takes neither:
+    ///
+    /// ```no_run
+    /// use netloop::{Reactor, handler_fn};
+    /// use std::os::fd::AsFd;
+    ///
+    /// # fn main() -> netloop::Result<()> {
+    /// let mut reactor = Reactor::new()?;
+    /// let inherited = std::io::stdin().as_fd().try_clone_to_owned()?;
+    /// reactor.net().listen(inherited, |_socket| handler_fn(|_, _| ()))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// [`server.listen({ fd })`]: https://nodejs.org/api/net.html#serverlistenhandle-backlog-callback
+    fn from(descriptor: OwnedFd) -> ListenOptions {
+        let given = Given(Arc::new(Mutex::new(Some(descriptor))));
+        ListenOptions::new(Ok(Bind::Given(given)))
     }
 }
 
@@ -351,6 +483,42 @@ mod tests {
         assert_eq!(bind(("::1", 80)), v6);
         assert_eq!(bind((Ipv6Addr::LOCALHOST, 80)), v6);
         assert_eq!(bind("[fe80::1%2]:80"), at("[fe80::1%2]:80"));
+    }
+
+    #[test]
+    fn a_path_is_a_local_socket_and_a_text_never_is() {
+        let local = Bind::Local(Address::Path("/run/a".into()));
+        assert_eq!(bind(Path::new("/run/a")), local);
+        assert_eq!(bind(PathBuf::from("/run/a")), local);
+        assert_eq!(bind(ListenOptions::path("/run/a")), local);
+        assert_eq!(code("/run/a"), "ERR_SOCKET_BAD_PORT");
+    }
+
+    #[test]
+    fn a_path_is_its_owners_unless_it_is_given_to_everybody() {
+        let path = || ListenOptions::path("/run/a");
+        assert_eq!(path().mode, 0o600);
+        assert_eq!(path().readable_all(true).mode, 0o644);
+        assert_eq!(path().writable_all(true).mode, 0o622);
+        let both = path().readable_all(true).writable_all(true);
+        assert_eq!(both.mode, 0o666);
+        let taken_back = both.readable_all(false).writable_all(false);
+        assert_eq!(taken_back.mode, 0o600);
+        let name = ListenOptions::from(Address::Abstract(b"a".to_vec()));
+        assert_eq!(code(name.writable_all(true)), "ERR_INVALID_ARG_VALUE");
+    }
+
+    #[test]
+    fn a_descriptor_is_given_once_whoever_asks() {
+        let options = ListenOptions::from(OwnedFd::from(std::io::pipe().unwrap().0));
+        let Bind::Given(given) = bind(options.clone()) else {
+            panic!("{options:?}");
+        };
+        assert!(given.take().is_some());
+        let Bind::Given(given) = bind(options.clone()) else {
+            panic!("{options:?}");
+        };
+        assert!(given.take().is_none());
     }
 
     #[test]

@@ -125,6 +125,10 @@ impl Kernel for HostKernel {
         Ok(descriptor as u32)
     }
 
+    fn listen_local(&mut self, _name: &Address, _backlog: u32, _mode: u32) -> io::Result<u32> {
+        Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+    }
+
     fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)> {
         let mut accepted = None;
         self.call(Kind::Accept, listener.into(), |network, host| {
@@ -234,6 +238,15 @@ impl Kernel for HostKernel {
         _initial_delay_secs: Option<u32>,
     ) -> io::Result<()> {
         self.set_option(stream)
+    }
+
+    fn set_type_of_service(&mut self, stream: u32, _value: u8) -> io::Result<()> {
+        self.set_option(stream)
+    }
+
+    /// No packet here asks for anything.
+    fn type_of_service(&self, _stream: u32) -> io::Result<u8> {
+        Ok(0)
     }
 
     fn reset_on_close(&mut self, stream: u32) -> io::Result<()> {

@@ -11,7 +11,8 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Calls {
     pub(crate) poll: u64,
-    /// Listeners asked for; each is a socket, its options, a bind and a listen.
+    /// Listeners asked for; each is a socket, its options, a bind and a listen, or a look at a
+    /// socket that was given.
     pub(crate) listen: u64,
     pub(crate) accept: u64,
     /// Local addresses asked for to connect from; each is a socket, an option and a bind.

@@ -47,6 +47,9 @@ pub(crate) trait Kernel {
         reuse_port: bool,
         ipv6_only: bool,
     ) -> io::Result<u32>;
+    /// A local socket that takes connections. As long as it is open nobody else can have the name,
+    /// and a path that it has made goes with it, unless something else stands there by then.
+    fn listen_local(&mut self, name: &Address, backlog: u32, mode: u32) -> io::Result<u32>;
     fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)>;
     /// A new descriptor that has a local address, to be connected from there.
     fn bind(&mut self, local: SocketAddr) -> io::Result<u32>;
@@ -75,6 +78,8 @@ pub(crate) trait Kernel {
         on: bool,
         initial_delay_secs: Option<u32>,
     ) -> io::Result<()>;
+    fn set_type_of_service(&mut self, stream: u32, value: u8) -> io::Result<()>;
+    fn type_of_service(&self, stream: u32) -> io::Result<u8>;
     /// `SO_LINGER` of zero: the `close` to come resets the connection.
     fn reset_on_close(&mut self, stream: u32) -> io::Result<()>;
     fn close(&mut self, descriptor: u32);

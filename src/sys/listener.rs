@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use log::{debug, warn};
 
@@ -11,10 +12,10 @@ use super::handle::Handle;
 use super::{Backend, Interest, Stream, Sys, os, uninterrupted};
 use crate::Address;
 
-/// A TCP socket that takes connections. Goes back to its [`Sys`] by
-/// [`close_listener`](Sys::close_listener).
+/// A socket that takes connections. Goes back to its [`Sys`] by
+/// [`close_listener`](Sys::close_listener). Dropping it closes the descriptor too.
 #[derive(Debug)]
-pub(crate) struct Listener(pub(super) Handle<mio::net::TcpListener>);
+pub(crate) struct Listener(pub(super) Handle<os::listener::Listener>);
 
 impl Listener {
     /// The number under which its `Kernel` knows it.
@@ -56,10 +57,56 @@ impl Sys {
         .map(Listener)
     }
 
+    /// Takes connections under the name of a local socket; the rights of a path are `mode`, whatever
+    /// the umask, from before the first connection on. Never removes what stands there; what it has
+    /// made is removed when the listener is closed or dropped, if it is still there.
+    ///
+    /// # Errors
+    ///
+    /// `EADDRINUSE` for a name that is taken, be it by a socket that nobody listens on any more;
+    /// `EINVAL` for one that can't be a name, too long above all; what the file system says.
+    pub(crate) fn listen_local(
+        &mut self,
+        name: &Address,
+        backlog: u32,
+        mode: u32,
+    ) -> io::Result<Listener> {
+        self.calls.listen += 1;
+        match &mut self.backend {
+            Backend::Os(_) => os::local::listen(name, backlog, mode).map(Handle::Os),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => {
+                let listening = kernel.listen_local(name, backlog, mode);
+                listening.map(Handle::Kernel)
+            }
+        }
+        .map(Listener)
+    }
+
+    /// Takes connections from a bound socket that somebody else has opened.
+    ///
+    /// # Errors
+    ///
+    /// What says that it is none. A `Kernel` knows no descriptors but its own.
+    pub(crate) fn adopt_listener(
+        &mut self,
+        descriptor: OwnedFd,
+        backlog: u32,
+    ) -> io::Result<Listener> {
+        self.calls.listen += 1;
+        match &mut self.backend {
+            Backend::Os(_) => {
+                os::adopt::listener(descriptor, backlog).map(|it| Listener(Handle::Os(it)))
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(_) => Err(io::Error::from_raw_os_error(libc::EBADF)),
+        }
+    }
+
     /// The address that was bound, with the port that was chosen if none was asked for.
     pub(crate) fn listener_address(&self, listener: &Listener) -> io::Result<Address> {
         match &self.backend {
-            Backend::Os(_) => os::address::local(listener.0.os()),
+            Backend::Os(_) => os::address::local(&listener.0.os().socket),
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.local_address(listener.0.descriptor()),
         }
@@ -73,9 +120,10 @@ impl Sys {
     ) -> io::Result<()> {
         self.calls.register += 1;
         match &mut self.backend {
-            Backend::Os(os) => os
-                .poller
-                .register(listener.0.os_mut(), token, Interest::Read),
+            Backend::Os(os) => {
+                os.poller
+                    .register(&mut listener.0.os_mut().socket, token, Interest::Read)
+            }
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => {
                 kernel.register(listener.0.descriptor(), token, Interest::Read)
@@ -108,7 +156,7 @@ impl Sys {
         self.calls.deregister += 1;
         // Before the close, for the same reason as with a stream.
         let answer = match &mut self.backend {
-            Backend::Os(os) => os.poller.deregister(listener.0.os_mut()),
+            Backend::Os(os) => os.poller.deregister(&mut listener.0.os_mut().socket),
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.deregister(listener.0.descriptor()),
         };
@@ -328,7 +376,10 @@ mod tests {
                 Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => return,
                 Err(error) => panic!("{error}"),
             };
-            assert_eq!(SockRef::from(listener.0.os()).only_v6().unwrap(), ipv6_only);
+            assert_eq!(
+                SockRef::from(&listener.0.os().socket).only_v6().unwrap(),
+                ipv6_only
+            );
             sys.close_listener(listener);
         }
     }

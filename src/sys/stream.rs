@@ -4,6 +4,7 @@
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 
 use log::debug;
 
@@ -114,6 +115,21 @@ impl Sys {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Takes over a connected socket that somebody else has opened, and tells to whom it is
+    /// connected.
+    ///
+    /// # Errors
+    ///
+    /// What says that it is none. A `Kernel` knows no descriptors but its own.
+    pub(crate) fn adopt(&mut self, descriptor: OwnedFd) -> io::Result<(Stream, Address)> {
+        match &mut self.backend {
+            Backend::Os(_) => os::adopt::stream(descriptor)
+                .map(|(stream, peer)| (Stream(Handle::Os(stream)), peer)),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(_) => Err(io::Error::from_raw_os_error(libc::EBADF)),
         }
     }
 
@@ -239,6 +255,24 @@ impl Sys {
             Backend::Kernel(kernel) => {
                 kernel.set_keep_alive(stream.0.descriptor(), on, initial_delay_secs)
             }
+        }
+    }
+
+    /// What the packets ask of the network (`IP_TOS`, `IPV6_TCLASS`).
+    pub(crate) fn set_type_of_service(&mut self, stream: &Stream, value: u8) -> io::Result<()> {
+        self.calls.set_option += 1;
+        match &mut self.backend {
+            Backend::Os(_) => os::stream::set_type_of_service(stream.0.os(), value),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => kernel.set_type_of_service(stream.0.descriptor(), value),
+        }
+    }
+
+    pub(crate) fn type_of_service(&self, stream: &Stream) -> io::Result<u8> {
+        match &self.backend {
+            Backend::Os(_) => os::stream::type_of_service(stream.0.os()),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => kernel.type_of_service(stream.0.descriptor()),
         }
     }
 
@@ -674,7 +708,7 @@ mod tests {
         for socket in [
             accepted,
             connecting.0.os().as_raw_fd(),
-            listener.0.os().as_raw_fd(),
+            listener.0.os().socket.as_raw_fd(),
         ] {
             let both = libc::O_NONBLOCK | libc::O_CLOEXEC;
             assert_eq!(flags(socket) & both, both);

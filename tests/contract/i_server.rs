@@ -1,6 +1,6 @@
 //! Group I: servers on TCP (R87 to R93, R95 to R104).
 //!
-//! R94 comes with unix sockets; of R93 only what holds until names are looked
+//! R94 stands in `i_local`; of R93 only what holds until names are looked
 //! up. What needs an errno on demand stands in `src/net/server_tests.rs`: R102, R92 on a machine
 //! without IPv6, and the options of R95.
 

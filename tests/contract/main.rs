@@ -19,5 +19,6 @@ mod f_answers;
 mod f_destroy;
 mod f_reset;
 mod g_idle;
+mod i_local;
 mod i_server;
 mod j_liveness;

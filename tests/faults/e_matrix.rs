@@ -52,6 +52,7 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
     set_timeout(Duration::from_millis(1)),
     set_no_delay(true),
     set_keep_alive(true, Duration::from_secs(1)),
+    set_type_of_service(0x20),
     unref(),
     r#ref(),
 );
@@ -60,7 +61,7 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
 const SOCKET_ANSWERS: &[(&str, OnSocket)] = table!(socket, stage =>
     id(), net(), buffer_size(), readable_encoding(), writable_corked(), writable_need_drain(), is_paused(),
     writable_high_water_mark(),
-    timeout(), address(), peer_address(), local_address(), local_port(), local_family(),
+    timeout(), type_of_service(), address(), peer_address(), local_address(), local_port(), local_family(),
     remote_address(), remote_port(), remote_family(), bytes_read(), bytes_written(), ready_state(),
     destroyed(), pending(), connecting(), readable(), writable(), readable_ended(),
     writable_ended(), writable_finished(), errored(), closed(), server(),
@@ -103,6 +104,12 @@ const NET: &[(&str, OnNet)] = &[
         let dead = "127.0.0.1:1"; // nobody listens there
         let id = net.connect(dead, stage.handler("other")).unwrap().id();
         stage.expect(id);
+    }),
+    ("adopt", |net, stage| {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let id = net.adopt(ours, stage.handler("other")).unwrap().id();
+        stage.expect(id);
+        drop(theirs);
     }),
     ("set_timeout", |net, stage| {
         let stage = stage.clone();
@@ -221,6 +228,7 @@ fn e5_the_tables_name_every_public_method() {
         (include_str!("../../src/net/mod.rs"), names(NET)),
         (include_str!("../../src/net/listen.rs"), names(NET)),
         (include_str!("../../src/net/connect.rs"), names(NET)),
+        (include_str!("../../src/net/adopt.rs"), names(NET)),
         (include_str!("../../src/net/timers.rs"), names(NET)),
     ];
     let mut found = 0;

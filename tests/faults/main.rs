@@ -19,4 +19,5 @@ mod e_batches;
 mod e_matrix;
 mod e_panics;
 mod f_timers;
+mod h_local;
 mod l_shutdown;

@@ -6,15 +6,25 @@ use std::net::SocketAddr;
 use mio::net::{TcpListener, TcpStream};
 use socket2::{Domain, SockAddr, SockRef, Socket};
 
+use super::local::SocketFile;
 use super::{address, socket};
 use crate::Address;
+
+/// A socket that takes connections, of whatever family: as with a stream, mio needs to know none.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    /// The name in the file system, if we have made it; there to be dropped. It stands first, to be
+    /// dropped first: after the close, the path might be that of a server started meanwhile.
+    pub(super) _file: Option<SocketFile>,
+    pub(crate) socket: TcpListener,
+}
 
 pub(crate) fn listen(
     address: SocketAddr,
     backlog: u32,
     reuse_port: bool,
     ipv6_only: bool,
-) -> io::Result<TcpListener> {
+) -> io::Result<Listener> {
     let socket = socket::open(Domain::for_address(address))?;
     socket.set_reuse_address(true)?;
     if reuse_port {
@@ -26,11 +36,15 @@ pub(crate) fn listen(
     socket.bind(&address.into())?;
     // The kernel cuts it down to its own limit (`net.core.somaxconn`).
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
-    Ok(TcpListener::from_std(socket.into()))
+    let socket = TcpListener::from_std(socket.into());
+    Ok(Listener {
+        _file: None,
+        socket,
+    })
 }
 
-pub(crate) fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Address)> {
-    let (socket, peer) = accept_nonblocking(&SockRef::from(listener))?;
+pub(crate) fn accept(listener: &Listener) -> io::Result<(TcpStream, Address)> {
+    let (socket, peer) = accept_nonblocking(&SockRef::from(&listener.socket))?;
     let stream = TcpStream::from_std(socket.into());
     let peer = address::from_kernel(&peer)?;
     // Refused when the peer has reset the connection meanwhile. Without it a write could end the

@@ -9,7 +9,9 @@ mod pool;
 mod socket;
 
 pub(super) mod address;
+pub(super) mod adopt;
 pub(super) mod listener;
+pub(super) mod local;
 pub(super) mod stream;
 
 use std::io;

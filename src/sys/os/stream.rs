@@ -115,6 +115,16 @@ pub(crate) fn set_type_of_service(stream: &TcpStream, value: u8) -> io::Result<(
     }
 }
 
+pub(crate) fn type_of_service(stream: &TcpStream) -> io::Result<u8> {
+    let socket = SockRef::from(stream);
+    let value = match socket.local_addr()?.domain() {
+        Domain::IPV4 => socket.tos_v4()?,
+        Domain::IPV6 => socket.tclass_v6()?,
+        _ => return Err(io::Error::from_raw_os_error(libc::EOPNOTSUPP)),
+    };
+    Ok(u8::try_from(value).unwrap_or(u8::MAX))
+}
+
 pub(crate) fn reset_on_close(stream: &TcpStream) -> io::Result<()> {
     SockRef::from(stream).set_linger(Some(Duration::ZERO))
 }

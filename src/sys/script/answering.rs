@@ -49,6 +49,7 @@ pub(super) type Answers<T> = BTreeMap<u32, VecDeque<T>>;
 pub(super) struct Entry {
     local: Address,
     peer: Option<Address>,
+    type_of_service: u8,
     pub(super) token: Option<u64>,
     input_ended: bool,
 }
@@ -86,6 +87,7 @@ impl State {
             Entry {
                 local,
                 peer,
+                type_of_service: 0,
                 token: None,
                 input_ended: false,
             },
@@ -166,11 +168,13 @@ impl State {
             type_of_service,
         });
         match (answer, bound) {
-            (Ok(()), Some(stream)) => {
-                self.entry(stream).peer = Some(peer);
+            (Ok(()), bound) => {
+                let stream = bound.unwrap_or_else(|| self.open(None, None));
+                let entry = self.entry(stream);
+                entry.peer = Some(peer);
+                entry.type_of_service = type_of_service.unwrap_or(0);
                 Ok(stream)
             }
-            (Ok(()), None) => Ok(self.open(None, Some(peer))),
             (Err(error), bound) => {
                 if let Some(stream) = bound {
                     self.entry(stream);
@@ -356,6 +360,17 @@ impl Kernel for Script {
         Ok(state.open(Some(address.into()), None))
     }
 
+    fn listen_local(&mut self, name: &Address, backlog: u32, mode: u32) -> io::Result<u32> {
+        let name = name.clone();
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::ListenLocal {
+            name: name.clone(),
+            backlog,
+            mode,
+        })?;
+        Ok(state.open(Some(name), None))
+    }
+
     fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)> {
         self.0.borrow_mut().accept(listener)
     }
@@ -425,6 +440,19 @@ impl Kernel for Script {
     ) -> io::Result<()> {
         let call = Call::SetKeepAlive(stream, on, initial_delay_secs);
         self.0.borrow_mut().check(call, stream)
+    }
+
+    fn set_type_of_service(&mut self, stream: u32, value: u8) -> io::Result<()> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::SetTypeOfService(stream, value))?;
+        state.entry(stream).type_of_service = value;
+        Ok(())
+    }
+
+    fn type_of_service(&self, stream: u32) -> io::Result<u8> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::TypeOfService(stream))?;
+        Ok(state.entry(stream).type_of_service)
     }
 
     fn reset_on_close(&mut self, stream: u32) -> io::Result<()> {

@@ -16,6 +16,11 @@ pub(crate) enum Call {
         reuse_port: bool,
         ipv6_only: bool,
     },
+    ListenLocal {
+        name: Address,
+        backlog: u32,
+        mode: u32,
+    },
     Accept(u32),
     Bind(SocketAddr),
     Connect {
@@ -38,6 +43,8 @@ pub(crate) enum Call {
     PeerAddress(u32),
     SetNoDelay(u32, bool),
     SetKeepAlive(u32, bool, Option<u32>),
+    SetTypeOfService(u32, u8),
+    TypeOfService(u32),
     ResetOnClose(u32),
     Close(u32),
     Waker,
@@ -57,7 +64,7 @@ pub(crate) enum Kind {
     Deregister,
     ShutdownWrite,
     LocalAddress,
-    /// `TCP_NODELAY`, keep-alive and the reset on close.
+    /// `TCP_NODELAY`, keep-alive, type of service and the reset on close.
     SetOption,
     Waker,
     RunJob,
@@ -77,7 +84,7 @@ impl Call {
     /// `None` if the answer is more than that it worked.
     pub(super) fn kind(&self) -> Option<Kind> {
         match self {
-            Call::Listen { .. } => Some(Kind::Listen),
+            Call::Listen { .. } | Call::ListenLocal { .. } => Some(Kind::Listen),
             Call::Bind(_) => Some(Kind::Bind),
             Call::Connect { .. } => Some(Kind::Connect),
             Call::Register(..) => Some(Kind::Register),
@@ -85,9 +92,10 @@ impl Call {
             Call::Deregister(_) => Some(Kind::Deregister),
             Call::ShutdownWrite(_) => Some(Kind::ShutdownWrite),
             Call::LocalAddress(_) => Some(Kind::LocalAddress),
-            Call::SetNoDelay(..) | Call::SetKeepAlive(..) | Call::ResetOnClose(_) => {
-                Some(Kind::SetOption)
-            }
+            Call::SetNoDelay(..)
+            | Call::SetKeepAlive(..)
+            | Call::SetTypeOfService(..)
+            | Call::ResetOnClose(_) => Some(Kind::SetOption),
             Call::Waker => Some(Kind::Waker),
             Call::RunJob(_) => Some(Kind::RunJob),
             Call::HoldSpare => Some(Kind::HoldSpare),
@@ -97,6 +105,7 @@ impl Call {
             | Call::Write(..)
             | Call::WriteVectored(..)
             | Call::TakeError(_)
+            | Call::TypeOfService(_)
             | Call::PeerAddress(_)
             | Call::Close(_)
             | Call::ReleaseSpare => None,
