@@ -4,9 +4,9 @@
 //! breaks something breaks it for both ends.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 
 use super::network::Network;
+use crate::Address;
 
 /// Calls that can be made to fail by [`World::fail_calls`](super::World::fail_calls).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +106,7 @@ impl Network {
         &mut self,
         host: usize,
         listener: u32,
-    ) -> Result<(u32, SocketAddr), i32> {
+    ) -> Result<(u32, Address), i32> {
         if !self.has_waiting(host, listener) {
             return Err(libc::EAGAIN);
         }

@@ -125,16 +125,21 @@ impl Kernel for HostKernel {
         Ok(descriptor as u32)
     }
 
-    fn listen_local(&mut self, _name: &Address, _backlog: u32, _mode: u32) -> io::Result<u32> {
-        Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT))
+    fn listen_local(&mut self, name: &Address, backlog: u32, _mode: u32) -> io::Result<u32> {
+        let descriptor = self.call(Kind::Listen, 0, |network, host| {
+            network.enter(host, Call::Listen)?;
+            Ok(network.listen_local(host, name, backlog)?.into())
+        })?;
+        Ok(descriptor as u32)
     }
 
     fn accept(&mut self, listener: u32) -> io::Result<(u32, Address)> {
         let mut accepted = None;
         self.call(Kind::Accept, listener.into(), |network, host| {
             let (descriptor, remote) = network.accept_or_fail(host, listener)?;
-            accepted = Some((descriptor, remote.into()));
-            Ok(u64::from(descriptor) << 16 | u64::from(remote.port()))
+            let port = remote.port().unwrap_or(0);
+            accepted = Some((descriptor, remote));
+            Ok(u64::from(descriptor) << 16 | u64::from(port))
         })?;
         accepted.ok_or_else(|| io::ErrorKind::WouldBlock.into())
     }
@@ -153,16 +158,17 @@ impl Kernel for HostKernel {
         bound: Option<u32>,
         _type_of_service: Option<u8>,
     ) -> io::Result<u32> {
-        let Some(address) = peer.as_inet() else {
-            bound.inspect(|it| self.network.borrow_mut().close(self.host, *it));
-            return Err(io::Error::from_raw_os_error(libc::EAFNOSUPPORT));
-        };
-        let descriptor = self.call(Kind::Connect, address.port().into(), |network, host| {
-            if let Err(errno) = network.enter(host, Call::Connect) {
-                bound.inspect(|it| network.close(host, *it));
-                return Err(errno);
+        let port = peer.port().unwrap_or(0);
+        let descriptor = self.call(Kind::Connect, port.into(), |network, host| {
+            let verdict = network.enter(host, Call::Connect);
+            if let (Some(bound), true) = (bound, verdict.is_err() || peer.as_inet().is_none()) {
+                network.close(host, bound);
             }
-            Ok(network.connect(host, address, bound)?.into())
+            verdict?;
+            Ok(match peer.as_inet() {
+                Some(address) => network.connect(host, address, bound)?.into(),
+                None => network.connect_local(host, peer)?.into(),
+            })
         })?;
         Ok(descriptor as u32)
     }
@@ -210,7 +216,6 @@ impl Kernel for HostKernel {
             .and_then(|()| {
                 network
                     .local_address(self.host, descriptor)
-                    .map(Address::from)
                     .ok_or(libc::EBADF)
             })
             .map_err(io::Error::from_raw_os_error)
@@ -221,8 +226,9 @@ impl Kernel for HostKernel {
         self.call(Kind::PeerAddress, stream.into(), |network, host| {
             network.enter(host, Call::PeerAddress)?;
             let peer = network.peer_address(host, stream)?;
-            address = Some(Address::from(peer));
-            Ok(peer.port().into())
+            let port = peer.port().unwrap_or(0);
+            address = Some(peer);
+            Ok(port.into())
         })?;
         address.ok_or_else(|| io::ErrorKind::NotConnected.into())
     }

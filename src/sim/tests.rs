@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::{Call, Faults, HostId, World};
-use crate::{Acceptor, Error, Event, Handler, ListenOptions, Server, Socket, handler_fn};
+use crate::{
+    Acceptor, ConnectOptions, Error, Event, Handler, ListenOptions, Server, Socket, handler_fn,
+};
 
 /// Bytes of which each says where it belongs.
 fn payload(stream: usize, length: usize) -> Vec<u8> {
@@ -273,4 +275,72 @@ fn a_link_can_be_cut_and_healed_and_reset_at_a_byte() {
     assert_eq!(seen.borrow().heard, payload(0, 5));
     assert_eq!(seen.borrow().errors, ["ECONNRESET"]);
     assert_eq!(theirs.borrow().errors, ["ECONNRESET"]);
+}
+
+/// Listens and connects on one host, at one path, and answers with what each client saw.
+fn run_local(mut world: World, clients: usize, backlog: u32) -> Vec<Shared> {
+    let host = world.host("both");
+    let elsewhere = world.host("elsewhere");
+    let options = || ListenOptions::path("/run/echo.sock").backlog(backlog);
+    let listening = world
+        .net(host)
+        .listen(options(), |_| echo(Shared::default()));
+    let listening = listening.map(|it| it.id());
+    if listening.is_ok() {
+        let again = world
+            .net(host)
+            .listen(options(), |_| echo(Shared::default()));
+        assert!(again.is_err(), "one name, one server");
+    }
+    let other = world.net(elsewhere).connect(
+        ConnectOptions::path("/run/echo.sock"),
+        sender(Shared::default(), Vec::new()),
+    );
+    other.unwrap(); // and hears that there is no such name where it is
+    let seen: Vec<Shared> = (0..clients).map(|_| Shared::default()).collect();
+    for (stream, seen) in seen.iter().enumerate() {
+        let handler = sender(Rc::clone(seen), payload(stream, 3000));
+        let options = ConnectOptions::path("/run/echo.sock");
+        world.net(host).connect(options, handler).unwrap();
+    }
+    world.run_until_quiet();
+    if let Ok(id) = listening
+        && let Some(mut it) = world.net(host).server(id)
+    {
+        it.close().unwrap();
+    }
+    world.run_until_quiet();
+    seen
+}
+
+#[test]
+fn an_echo_over_local_sockets_is_whole() {
+    let seen = run_local(World::with_faults(1, Faults::none()), 5, 16);
+    for (stream, seen) in seen.iter().enumerate() {
+        let seen = seen.borrow();
+        assert_eq!(seen.heard, payload(stream, 3000));
+        assert!(seen.errors.is_empty() && seen.ended && seen.closes == 1);
+    }
+}
+
+#[test]
+fn an_echo_over_local_sockets_survives_every_seed() {
+    let mut whole = 0;
+    for seed in 0..100 {
+        for (stream, seen) in run_local(World::seeded(seed), 3, 16).iter().enumerate() {
+            let seen = seen.borrow();
+            let sent = payload(stream, 3000);
+            assert!(sent.starts_with(&seen.heard), "seed {seed}: {seen:?}");
+            assert_eq!(seen.closes, 1, "seed {seed}");
+            whole += usize::from(seen.heard == sent);
+        }
+    }
+    assert!(whole > 100, "{whole} of 300");
+}
+
+#[test]
+fn b10_a_full_backlog_of_a_local_socket_refuses_at_once() {
+    let seen = run_local(World::with_faults(1, Faults::none()), 5, 1);
+    let refused = |seen: &&Shared| seen.borrow().errors == ["EAGAIN"];
+    assert_eq!(seen.iter().filter(refused).count(), 3, "room for two");
 }

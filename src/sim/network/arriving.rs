@@ -42,7 +42,10 @@ impl Network {
     fn arrive_syn(&mut self, from: EndpointId, target: SocketAddr, attempt: u32) {
         let Some((client_host, client)) = self.endpoint(from).and_then(|it| {
             let waits = it.stage == Stage::Connecting && it.peer.is_none();
-            waits.then_some((it.host, it.local))
+            it.local
+                .as_inet()
+                .filter(|_| waits)
+                .map(|own| (it.host, own))
         }) else {
             return; // given up, or answered already
         };
@@ -91,7 +94,7 @@ impl Network {
             return self.resend_later(from, attempt);
         }
         let (local, remote) = (listener.shown(target), listener.shown(client));
-        let mut endpoint = Endpoint::new(host, local, remote, &link);
+        let mut endpoint = Endpoint::new(host, local.into(), remote.into(), &link);
         endpoint.peer = Some(from);
         endpoint.establish();
         let id = self.add_endpoint(endpoint);

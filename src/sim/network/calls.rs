@@ -12,6 +12,7 @@ use super::sending::SYN_RETRIES;
 use super::table::{EndpointId, ListenerId, Object};
 use super::watch::Cause;
 use super::{Network, SECOND_NANOS};
+use crate::Address;
 
 impl Network {
     pub(in crate::sim) fn listen(
@@ -40,7 +41,7 @@ impl Network {
         self.listeners.push(Some(Listener {
             host,
             descriptor,
-            address,
+            address: address.into(),
             reuse_port,
             ipv6_only,
             backlog: backlog as usize,
@@ -54,7 +55,7 @@ impl Network {
         &mut self,
         host: usize,
         listener: u32,
-    ) -> Result<(u32, SocketAddr), i32> {
+    ) -> Result<(u32, Address), i32> {
         let id = self.listening(host, listener);
         if self.listener(id).is_none_or(|it| it.waiting.is_empty()) {
             return Err(libc::EAGAIN);
@@ -67,7 +68,7 @@ impl Network {
         let remote = match self.endpoint(endpoint) {
             Some(it) => {
                 it.descriptor = Some(descriptor);
-                it.remote
+                it.remote.clone()
             }
             None => self.fail("a connection vanished from a backlog"),
         };
@@ -118,7 +119,7 @@ impl Network {
         target: SocketAddr,
         bound: Option<u32>,
     ) -> Result<u32, i32> {
-        let from = bound.and_then(|it| self.local_address(host, it));
+        let from = bound.and_then(|it| self.local_address(host, it)?.as_inet());
         if let Some(number) = bound {
             self.close(host, number); // opened again below, perhaps under another number
         }
@@ -139,12 +140,12 @@ impl Network {
             IpAddr::V4(_) => Network::address_of(host).into(),
         });
         let source = SocketAddr::from((source, port));
-        let same = |it: &Endpoint| it.host == host && (it.local, it.remote) == (source, target);
+        let same = |it: &Endpoint| it.host == host && it.local == source && it.remote == target;
         if self.endpoints.iter().flatten().any(|it| same(it)) {
             return Err(libc::EADDRNOTAVAIL);
         }
         let link = self.path(host, to).link.clone();
-        let endpoint = Endpoint::new(host, source, target, &link);
+        let endpoint = Endpoint::new(host, source.into(), target.into(), &link);
         let id = self.add_endpoint(endpoint);
         let descriptor = self.hosts[host].table.open(Object::Stream(id));
         if let Some(it) = self.endpoint(id) {
@@ -232,15 +233,15 @@ impl Network {
         &mut self,
         host: usize,
         stream: u32,
-    ) -> Result<SocketAddr, i32> {
+    ) -> Result<Address, i32> {
         self.stream_mut(host, stream).peer_address()
     }
 
-    pub(in crate::sim) fn local_address(&self, host: usize, descriptor: u32) -> Option<SocketAddr> {
+    pub(in crate::sim) fn local_address(&self, host: usize, descriptor: u32) -> Option<Address> {
         match self.hosts[host].table.get(descriptor)?.object {
-            Object::Stream(id) => Some(self.endpoints[id.0].as_deref()?.local),
-            Object::Listener(id) => Some(self.listeners[id.0].as_ref()?.address),
-            Object::Bound(address) => Some(address),
+            Object::Stream(id) => Some(self.endpoints[id.0].as_deref()?.local.clone()),
+            Object::Listener(id) => Some(self.listeners[id.0].as_ref()?.address.clone()),
+            Object::Bound(address) => Some(address.into()),
             Object::Spare => None,
         }
     }

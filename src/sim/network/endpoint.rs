@@ -4,10 +4,10 @@
 //! told. `mod.rs` carries segments between endpoints.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 use super::conditions::Conditions;
 use super::table::EndpointId;
+use crate::Address;
 use crate::sim::link::Link;
 
 /// Where a connection stands.
@@ -27,8 +27,8 @@ pub(super) struct Endpoint {
     /// `None` while it waits in a backlog, and after its close while the kernel goes on sending.
     pub(super) descriptor: Option<u32>,
     pub(super) closed: bool,
-    pub(super) local: SocketAddr,
-    pub(super) remote: SocketAddr,
+    pub(super) local: Address,
+    pub(super) remote: Address,
     pub(super) peer: Option<EndpointId>,
     pub(super) stage: Stage,
 
@@ -62,7 +62,7 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn new(host: usize, local: SocketAddr, remote: SocketAddr, link: &Link) -> Endpoint {
+    pub(super) fn new(host: usize, local: Address, remote: Address, link: &Link) -> Endpoint {
         Endpoint {
             host,
             descriptor: None,
@@ -227,9 +227,9 @@ impl Endpoint {
     }
 
     /// The peer's address, which the kernel forgets with the connection (P8).
-    pub(super) fn peer_address(&self) -> Result<SocketAddr, i32> {
+    pub(super) fn peer_address(&self) -> Result<Address, i32> {
         match self.stage {
-            Stage::Established => Ok(self.remote),
+            Stage::Established => Ok(self.remote.clone()),
             Stage::Connecting | Stage::Dead => Err(libc::ENOTCONN),
         }
     }

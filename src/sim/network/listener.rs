@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::conditions::Conditions;
 use super::table::EndpointId;
+use crate::Address;
 
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) host: usize,
     pub(super) descriptor: u32,
-    pub(super) address: SocketAddr,
+    pub(super) address: Address,
     pub(super) reuse_port: bool,
     pub(super) ipv6_only: bool,
     pub(super) backlog: usize,
@@ -35,23 +36,26 @@ impl Listener {
 
     /// Whether a connection to `target` is for this listener.
     pub(super) fn takes(&self, target: SocketAddr) -> bool {
-        self.address.port() == target.port() && self.covers(target.ip())
+        self.address.port() == Some(target.port()) && self.covers(target.ip())
     }
 
     fn covers(&self, ip: IpAddr) -> bool {
         match self.address.ip() {
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => ip.is_ipv6() || !self.ipv6_only,
-            IpAddr::V4(bound) if bound.is_unspecified() => ip.is_ipv4(),
-            bound => bound == ip,
+            Some(IpAddr::V6(Ipv6Addr::UNSPECIFIED)) => ip.is_ipv6() || !self.ipv6_only,
+            Some(IpAddr::V4(bound)) if bound.is_unspecified() => ip.is_ipv4(),
+            bound => bound == Some(ip),
         }
     }
 
     /// Whether the two cannot be bound beside each other.
     pub(super) fn collides(&self, address: SocketAddr, reuse_port: bool) -> bool {
-        let same_port = self.address.port() == address.port();
-        let overlap = self.address.ip().is_unspecified()
+        let Some(bound) = self.address.as_inet() else {
+            return false;
+        };
+        let same_port = bound.port() == address.port();
+        let overlap = bound.ip().is_unspecified()
             || address.ip().is_unspecified()
-            || self.address.ip() == address.ip();
+            || bound.ip() == address.ip();
         same_port && overlap && !(self.reuse_port && reuse_port)
     }
 
@@ -59,7 +63,7 @@ impl Listener {
     /// so too).
     pub(super) fn shown(&self, address: SocketAddr) -> SocketAddr {
         match (self.address.ip(), address.ip()) {
-            (IpAddr::V6(_), IpAddr::V4(ip)) => (ip.to_ipv6_mapped(), address.port()).into(),
+            (Some(IpAddr::V6(_)), IpAddr::V4(ip)) => (ip.to_ipv6_mapped(), address.port()).into(),
             _ => address,
         }
     }

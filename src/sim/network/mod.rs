@@ -30,6 +30,7 @@ mod hidden;
 mod inspect;
 mod jobs;
 mod listener;
+mod local;
 mod packet;
 mod path;
 mod polling;

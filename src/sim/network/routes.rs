@@ -71,8 +71,8 @@ impl Network {
         for _ in FIRST_PORT..=u16::MAX {
             let port = self.hosts[host].next_port;
             self.hosts[host].next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
-            let listens = |it: &Listener| it.host == host && it.address.port() == port;
-            let connects = |it: &Endpoint| it.host == host && it.local.port() == port;
+            let listens = |it: &Listener| it.host == host && it.address.port() == Some(port);
+            let connects = |it: &Endpoint| it.host == host && it.local.port() == Some(port);
             let binds = |object: Object| matches!(object, Object::Bound(it) if it.port() == port);
             let taken = self.hosts[host]
                 .table

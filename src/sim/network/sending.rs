@@ -24,7 +24,10 @@ impl Network {
             endpoint.die(libc::ETIMEDOUT);
             return self.wake_endpoint(id, Cause::Change);
         }
-        let (host, target) = (endpoint.host, endpoint.remote);
+        let (host, remote) = (endpoint.host, endpoint.remote.as_inet());
+        let Some(target) = remote else {
+            return; // local sockets shake no hands
+        };
         match self.route(host, target.ip()) {
             Some(to) => self.dispatch(
                 host,

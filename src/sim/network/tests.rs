@@ -406,7 +406,7 @@ fn a_bound_socket_connects_from_where_it_stands_and_only_once_to_one_address() {
     settle(&mut network);
     let (_, remote) = network.accept(SERVER, listener).unwrap();
     assert_eq!(remote, local);
-    assert_eq!(network.local_address(CLIENT, theirs), Some(local));
+    assert_eq!(network.local_address(CLIENT, theirs), Some(local.into()));
 
     // The second one has the same two addresses: it fails, and leaves nothing open.
     let bound = network.bind(CLIENT, local).unwrap();

@@ -15,6 +15,7 @@ scenarios![
     reset_while_connecting,
     written_while_connecting,
     connected_from_a_local_address,
+    called_off_where_it_was_bound,
 ];
 
 fn connect_refused(stage: &mut Stage) {
@@ -48,6 +49,16 @@ fn destroyed_while_connecting(stage: &mut Stage) {
 fn destroyed_at_its_attempt(stage: &mut Stage) {
     stage.serve(ECHO);
     stage.connect(|socket, event, _| {
+        if let Event::ConnectionAttempt(_) = event {
+            socket.destroy();
+        }
+    });
+}
+
+fn called_off_where_it_was_bound(stage: &mut Stage) {
+    stage.serve(ECHO);
+    let options = stage.options().local_port(PORT);
+    stage.connect_with(options, |socket, event, _| {
         if let Event::ConnectionAttempt(_) = event {
             socket.destroy();
         }
