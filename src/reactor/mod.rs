@@ -163,6 +163,9 @@ impl Reactor {
     /// How long a host loop may sleep before the next [`turn`](Reactor::turn): zero when something
     /// waits already, what a call from outside a turn has left included; `None` when only the
     /// descriptor can bring something.
+    ///
+    /// Ask before each sleep: from the answer until the next turn a [`Remote`](crate::Remote) makes the
+    /// descriptor readable, and while the loop is at work it does not.
     pub fn next_timeout(&self) -> Option<Duration> {
         if self.batch_was_full {
             // A host that is told only of changes will not hear of what the batch left behind.

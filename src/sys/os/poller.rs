@@ -10,11 +10,14 @@ use std::time::Duration;
 use mio::event::{Event, Source};
 use mio::{Events, Poll, Token};
 
+use super::placeholder;
 use crate::sys::{Interest, Readiness};
 
 pub(crate) struct Poller {
     poll: Poll,
     events: Events,
+    /// Why there can be no waker any more.
+    waker_refused: Option<i32>,
 }
 
 impl Poller {
@@ -26,6 +29,7 @@ impl Poller {
         Ok(Poller {
             poll: Poll::new()?,
             events: Events::with_capacity(event_capacity),
+            waker_refused: None,
         })
     }
 
@@ -71,8 +75,16 @@ impl Poller {
     }
 
     /// Something that lets a poll return from another thread, with an event under `token`.
-    pub(crate) fn waker(&self, token: u64) -> io::Result<mio::Waker> {
-        mio::Waker::new(self.poll.registry(), mio_token(token))
+    ///
+    /// mio allows one attempt, and takes the next for a second waker: a panic in a debug build. So it
+    /// is asked first whether there is a descriptor, and what fails all the same fails for good.
+    pub(crate) fn waker(&mut self, token: u64) -> io::Result<mio::Waker> {
+        if let Some(errno) = self.waker_refused {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        placeholder::probe()?;
+        let waker = mio::Waker::new(self.poll.registry(), mio_token(token));
+        waker.inspect_err(|error| self.waker_refused = error.raw_os_error().or(Some(libc::EIO)))
     }
 
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
