@@ -11,7 +11,9 @@ use netloop::{Event, Net, Reactor, SocketId, handler_fn};
 use std::cell::Cell;
 use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::thread;
 use std::time::{Duration, Instant};
 use support::*;
 
@@ -298,4 +300,57 @@ fn a_write_from_outside_a_turn_counts_as_activity_of_its_own_time_not_of_the_las
         let quiet = wrote.elapsed();
         assert!(quiet >= 40 * MS, "told {quiet:?} after {bytes} bytes");
     }
+}
+
+#[test]
+fn posts_and_results_from_other_threads_wake_a_host_that_only_watches_the_descriptor() {
+    let mut reactor = Reactor::new().unwrap();
+    let remote = reactor.net().remote().unwrap();
+    settled(&mut reactor);
+    let mut host = Host::of(&reactor);
+    for round in 1..=50 {
+        let poster = remote.clone();
+        let posting = thread::spawn(move || poster.post(|_| ()).unwrap());
+        host.run(&mut reactor, |reactor| reactor.net().stats().posts == round);
+        posting.join().unwrap();
+    }
+    let answered = Rc::new(Cell::new(false));
+    let answer = answered.clone();
+    reactor
+        .net()
+        .offload(|| 7, move |_, result| answer.set(result.unwrap() == 7));
+    host.run(&mut reactor, |_| answered.get());
+    assert_eq!(reactor.next_timeout(), None);
+    let stopper = remote.clone();
+    let stopping = thread::spawn(move || stopper.stop());
+    assert!(host.sleep(Some(PATIENCE)), "asked to stop");
+    stopping.join().unwrap();
+}
+
+#[test]
+fn a_post_between_two_turns_makes_the_descriptor_readable_and_the_next_sleep_none() {
+    let mut reactor = Reactor::new().unwrap();
+    let remote = reactor.net().remote().unwrap();
+    settled(&mut reactor);
+    let mut host = Host::of(&reactor);
+    assert!(!host.sleep(Some(Duration::ZERO)));
+    remote.post(|_| ()).unwrap();
+    assert!(host.sleep(Some(PATIENCE)));
+    assert_eq!(reactor.next_timeout(), Some(Duration::ZERO));
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    assert_eq!(reactor.next_timeout(), None);
+    assert!(!host.sleep(Some(Duration::ZERO)), "used up");
+}
+
+#[test]
+fn after_a_turn_that_panicked_a_post_still_wakes_the_host() {
+    let mut reactor = Reactor::new().unwrap();
+    let remote = reactor.net().remote().unwrap();
+    let mut host = Host::of(&reactor);
+    reactor.net().set_immediate(|_| panic!("a callback"));
+    let turn = AssertUnwindSafe(|| reactor.turn(Some(Duration::ZERO)));
+    assert!(catch_unwind(turn).is_err());
+    settled(&mut reactor);
+    remote.post(|_| ()).unwrap();
+    host.run(&mut reactor, |reactor| reactor.net().stats().posts == 1);
 }

@@ -365,6 +365,28 @@ fn offload_brings_the_result_back_and_keeps_the_loop_going_until_then() {
 }
 
 #[test]
+fn work_that_comes_one_by_one_needs_one_thread() {
+    let mut reactor = Reactor::new().unwrap();
+    let threads = Rc::new(RefCell::new(Vec::new()));
+    for _ in 0..20 {
+        let threads = Rc::clone(&threads);
+        let work = || thread::current().name().unwrap().to_owned();
+        reactor.net().offload(work, move |_, name| {
+            threads.borrow_mut().push(name.unwrap());
+        });
+        reactor.run().unwrap();
+        // It has given its answer; in a moment it waits for more.
+        let_pass(Duration::from_millis(2));
+    }
+    let threads = threads.take();
+    assert_eq!(threads.len(), 20);
+    assert!(
+        threads.iter().filter(|it| *it == "netloop-work-1").count() > 10,
+        "{threads:?}"
+    );
+}
+
+#[test]
 fn work_that_panics_is_an_error_for_its_done_and_the_threads_live_on() {
     let mut reactor = Reactor::new().unwrap();
     let errors = Rc::new(RefCell::new(Vec::new()));

@@ -1,4 +1,4 @@
-//! L8: the loop is dropped in the middle of everything. What crosses threads comes with `Remote`.
+//! L8: the loop is dropped in the middle of everything.
 
 use crate::apart::*;
 use crate::support::*;
@@ -8,6 +8,7 @@ use netloop::{
 use std::cell::Cell;
 use std::io::Write;
 use std::rc::Rc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 /// Held by everything that the loop owns; told when the loop calls what it should not.
@@ -60,7 +61,8 @@ fn l8_a_dropped_loop_closes_every_descriptor_frees_everything_once_and_calls_nob
         // that has not begun, a destroyed socket before its close, timers of each kind, readiness.
         let mut socket = reactor.net().socket(first).unwrap();
         socket.write(&pattern(8 * 1024 * 1024));
-        let [in_write, in_timer, in_interval, in_immediate] = [(); 4].map(|()| witness.clone());
+        let [in_write, in_timer, in_interval, in_immediate, in_offload] =
+            [(); 5].map(|()| witness.clone());
         socket.write_then(b"x", move |_, _| in_write.called());
         socket.set_timeout(Duration::from_millis(1));
         let net: &mut Net = reactor.net();
@@ -74,6 +76,15 @@ fn l8_a_dropped_loop_closes_every_descriptor_frees_everything_once_and_calls_nob
         net.set_timeout(Duration::ZERO, move |_| in_timer.called());
         net.set_interval(Duration::ZERO, move |_| in_interval.called());
         net.set_immediate(move |_| in_immediate.called());
+        // A post, work that hangs on a thread, and a remote that outlives the loop.
+        let (held, hangs) = (Arc::new(()), mpsc::channel::<()>());
+        let in_post = Arc::clone(&held);
+        let remote = net.remote().unwrap();
+        remote.post(move |_| panic!("{in_post:?}")).unwrap();
+        net.offload(
+            move || hangs.1.recv().is_err(),
+            move |_, _| in_offload.called(),
+        );
         peers[0].write_all(b"hello").unwrap();
         assert!(open_descriptors() > before + peers.len() + 5);
         assert!(Rc::strong_count(&witness.0) > 10);
@@ -82,5 +93,8 @@ fn l8_a_dropped_loop_closes_every_descriptor_frees_everything_once_and_calls_nob
         drop(reactor);
         assert_eq!(open_descriptors(), before + peers.len());
         assert_eq!(Rc::strong_count(&witness.0), 1);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(remote.post(|_| ()).is_err());
+        drop(hangs.0);
     });
 }

@@ -20,4 +20,5 @@ mod e_matrix;
 mod e_panics;
 mod f_timers;
 mod h_local;
+mod j_descriptors;
 mod l_shutdown;

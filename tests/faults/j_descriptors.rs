@@ -1,0 +1,99 @@
+//! J1: the process has no descriptor left, and then everything is asked for.
+
+use crate::apart::*;
+use crate::support::*;
+use netloop::{Event, Reactor, handler_fn};
+use std::cell::RefCell;
+use std::io::Write;
+use std::rc::Rc;
+
+/// What offloads came back with.
+type Results = Rc<RefCell<Vec<String>>>;
+
+fn offload(reactor: &mut Reactor, results: &Results) {
+    let results = results.clone();
+    reactor.net().offload(
+        || "done".to_string(),
+        move |_, result| {
+            let result = result.unwrap_or_else(|error| error.to_string());
+            results.borrow_mut().push(result);
+        },
+    );
+}
+
+#[test]
+fn j1_without_descriptors_each_call_fails_alone_and_later_all_of_them_work() {
+    let name =
+        "j_descriptors::j1_without_descriptors_each_call_fails_alone_and_later_all_of_them_work";
+    apart(name, "ulimit -S -n 64 && exec", || {
+        let mut reactor = Reactor::new().unwrap();
+        let (log, results) = (Log::new(), Results::default());
+        let echo = listen(&mut reactor, |_| {
+            handler_fn(|socket, event| {
+                if let Event::Data(bytes) = event {
+                    socket.write(bytes);
+                }
+            })
+        });
+        let mut peer = plain_peer(echo);
+        let mut round_trip = move |reactor: &mut Reactor| {
+            peer.write_all(b"still there").unwrap();
+            let read = read_while_turning(reactor, &mut peer, 11).unwrap();
+            assert_eq!(read, b"still there");
+        };
+        round_trip(&mut reactor);
+        let before = open_descriptors();
+
+        let taken = take_all_descriptors_but(0);
+        for _ in 0..2 {
+            let refused = reactor
+                .net()
+                .listen("127.0.0.1:0", |_| handler_fn(|_, _| ()));
+            assert_eq!(refused.err().unwrap().code(), "EMFILE");
+            let refused = reactor.net().remote().unwrap_err();
+            assert_eq!(refused.to_string(), "eventfd EMFILE");
+            offload(&mut reactor, &results);
+            log.clear();
+            let client = recorder("client", &log);
+            reactor.net().connect(echo, client).unwrap();
+            turn_until_line(&mut reactor, &log, "client close true");
+            assert_eq!(log.count("client error EMFILE"), 1, "{log:?}");
+            round_trip(&mut reactor);
+        }
+        assert_eq!(results.take(), ["eventfd EMFILE"; 2]);
+
+        drop(taken);
+        assert_eq!(open_descriptors(), before);
+        reactor
+            .net()
+            .listen("127.0.0.1:0", |_| handler_fn(|_, _| ()))
+            .unwrap()
+            .close()
+            .unwrap();
+        log.clear();
+        let client = recorder("client", &log);
+        let client = reactor.net().connect(echo, client).unwrap().id();
+        turn_until_line(&mut reactor, &log, "client ready");
+        reactor.net().socket(client).unwrap().destroy();
+        offload(&mut reactor, &results);
+        turn_until(&mut reactor, |_| results.borrow().len() == 1);
+        assert_eq!(results.take(), ["done"]);
+        round_trip(&mut reactor);
+    });
+}
+
+#[test]
+fn j1_a_remote_made_in_time_and_work_on_threads_need_no_descriptor() {
+    let name = "j_descriptors::j1_a_remote_made_in_time_and_work_on_threads_need_no_descriptor";
+    apart(name, "ulimit -S -n 64 && exec", || {
+        let mut reactor = Reactor::new().unwrap();
+        let (remote, results) = (reactor.net().remote().unwrap(), Results::default());
+        let taken = take_all_descriptors_but(0);
+        (0..8).for_each(|_| offload(&mut reactor, &results));
+        remote.clone().post(|_| ()).unwrap();
+        reactor.run().unwrap();
+        assert_eq!(results.take(), ["done"; 8]);
+        assert_eq!(reactor.net().stats().posts, 9);
+        drop(taken);
+    });
+}
