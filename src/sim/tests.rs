@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::{Call, Faults, HostId, World};
 use crate::{
-    Acceptor, ConnectOptions, Error, Event, Handler, ListenOptions, Server, Socket, handler_fn,
+    Acceptor, ConnectOptions, Error, Event, Handler, ListenOptions, Net, Refused, Server, Socket,
+    handler_fn,
 };
 
 /// Bytes of which each says where it belongs.
@@ -343,4 +345,73 @@ fn b10_a_full_backlog_of_a_local_socket_refuses_at_once() {
     let seen = run_local(World::with_faults(1, Faults::none()), 5, 1);
     let refused = |seen: &&Shared| seen.borrow().errors == ["EAGAIN"];
     assert_eq!(seen.iter().filter(refused).count(), 3, "room for two");
+}
+
+/// A world in which a host does work on its threads; its trace, and in which order the work ended.
+fn offloads(seed: u64) -> (u64, Vec<u32>) {
+    let mut world = World::with_faults(seed, Faults::none());
+    let host = world.host("host");
+    let ended = Rc::new(RefCell::new(Vec::new()));
+    for number in 0..20 {
+        let ended = Rc::clone(&ended);
+        let done = move |_: &mut Net, result: crate::Result<u32>| {
+            ended.borrow_mut().push(result.unwrap());
+        };
+        world.net(host).offload(move || number, done);
+    }
+    world.run_until_quiet();
+    assert!(world.now() > Duration::ZERO, "work takes its time");
+    (world.trace_hash(), ended.take())
+}
+
+#[test]
+fn work_on_other_threads_ends_in_an_order_that_the_seed_decides() {
+    let (trace, ended) = offloads(1);
+    assert_eq!((trace, ended.clone()), offloads(1));
+    assert_ne!(ended, offloads(2).1);
+    let mut all = ended;
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..20), "each of them once");
+}
+
+#[test]
+fn a_remote_reaches_a_loop_in_the_world_and_may_be_refused() {
+    let mut world = World::with_faults(1, Faults::none());
+    let host = world.host("host");
+    let numbers = Arc::new(Mutex::new(Vec::new()));
+    world.fail_calls(host, Call::Waker, libc::EMFILE, 1);
+    assert_eq!(world.net(host).remote().unwrap_err().code(), "EMFILE");
+    let remote = world.net(host).remote().unwrap();
+    world.run_until_quiet();
+    for number in 0..300 {
+        let numbers = Arc::clone(&numbers);
+        remote
+            .post(move |_| numbers.lock().unwrap().push(number))
+            .unwrap();
+    }
+    assert!(world.step(), "it is awake");
+    world.run_until_quiet();
+    assert!(numbers.lock().unwrap().iter().copied().eq(0..300));
+    assert_eq!(world.net(host).stats().wakes, 1);
+    drop(world);
+    assert!(matches!(remote.post(|_| ()), Err(Refused::Closed(_))));
+}
+
+#[test]
+fn work_that_gets_no_thread_in_the_world_is_an_error() {
+    let mut world = World::with_faults(1, Faults::none());
+    let host = world.host("host");
+    let codes = Rc::new(RefCell::new(Vec::new()));
+    world.fail_calls(host, Call::RunJob, libc::EAGAIN, 1);
+    for _ in 0..2 {
+        let codes = Rc::clone(&codes);
+        let done = move |_: &mut Net, result: crate::Result<()>| {
+            codes
+                .borrow_mut()
+                .push(result.err().map(|it| it.to_string()));
+        };
+        world.net(host).offload(|| (), done);
+    }
+    world.run_until_quiet();
+    assert_eq!(codes.take(), [Some("pthread_create EAGAIN".into()), None]);
 }

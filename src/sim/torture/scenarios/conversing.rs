@@ -17,6 +17,7 @@ scenarios![
     idle_timeout_that_is_borne,
     bytes_given_back,
     options_of_all_kinds,
+    answers_from_other_threads,
 ];
 
 fn echo_of_little(stage: &mut Stage) {
@@ -122,4 +123,26 @@ fn options_of_all_kinds(stage: &mut Stage) {
         }
         asks(socket, event, life);
     });
+}
+
+/// An echo that another thread has thought about first. Its client may have gone by then.
+const THOUGHTFUL: Role = |socket, event, life| {
+    let Event::Data(bytes) = event else { return };
+    let (id, life, length) = (socket.id(), Rc::clone(life), bytes.len());
+    socket.net().offload(
+        move || length,
+        move |net, length| match (net.socket(id), length) {
+            (Some(mut socket), Ok(length)) => drop(life.say(&mut socket, length)),
+            (Some(mut socket), Err(error)) => socket.destroy_with(error),
+            (None, _) => {}
+        },
+    );
+};
+
+fn answers_from_other_threads(stage: &mut Stage) {
+    stage.serve(THOUGHTFUL);
+    stage.connect(asks);
+    let leaves = stage.connect(asks);
+    stage.run_for(10);
+    stage.on(&leaves, |socket, _| socket.destroy());
 }
