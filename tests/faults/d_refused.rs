@@ -30,7 +30,7 @@ fn d7_a_write_after_end_is_one_error_later_and_what_came_before_arrives() {
         [
             "first ok",
             "late ERR_STREAM_WRITE_AFTER_END",
-            "later ERR_STREAM_DESTROYED",
+            "later ERR_STREAM_WRITE_AFTER_END",
             "socket error ERR_STREAM_WRITE_AFTER_END",
             "socket close true"
         ]
@@ -58,7 +58,7 @@ fn d7_a_second_end_changes_nothing_and_a_write_after_destroy_is_no_error() {
     turn_until_quiet(&mut reactor);
     let expected = [
         "socket finish",
-        "late ERR_STREAM_DESTROYED",
+        "late ERR_STREAM_WRITE_AFTER_END",
         "socket close false",
     ];
     assert_eq!(log.lines(), expected);
