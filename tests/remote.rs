@@ -190,7 +190,8 @@ fn l6_a_closure_that_panics_loses_nothing_else() {
     let numbers = Numbers::default();
     remote.post(notes(&numbers, 1)).unwrap();
     remote.post(|_| panic!("posted")).unwrap();
-    for number in 2..300 {
+    // All of it is taken from the queue by the turn that the panic ends.
+    for number in 2..200 {
         remote.post(notes(&numbers, number)).unwrap();
     }
     let run = catch_unwind(AssertUnwindSafe(|| reactor.turn(None)));
@@ -199,8 +200,7 @@ fn l6_a_closure_that_panics_loses_nothing_else() {
     assert_eq!(reactor.next_timeout(), Some(Duration::ZERO));
     remote.stop();
     reactor.run().unwrap();
-    reactor.turn(None).unwrap();
-    assert!(numbers.lock().unwrap().iter().copied().eq(1..300));
+    assert!(numbers.lock().unwrap().iter().copied().eq(1..200));
 }
 
 #[test]
@@ -293,6 +293,7 @@ fn while_the_loop_is_awake_nobody_makes_a_system_call_to_wake_it() {
             gone.0.send(()).unwrap();
         }
     });
+    assert!(reactor.next_timeout() > Some(Duration::ZERO), "asleep");
     // All of it comes while a callback runs: the loop is awake.
     let (start, heard) = (go.0.clone(), gone.1);
     reactor.net().set_immediate(move |_| {
