@@ -22,3 +22,4 @@ mod g_idle;
 mod i_local;
 mod i_server;
 mod j_liveness;
+mod table;

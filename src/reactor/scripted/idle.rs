@@ -252,8 +252,9 @@ fn f11_activity_leaves_no_dead_entries_behind() {
     world.finish();
 }
 
+/// F12 is this rule.
 #[test]
-fn f12_a_write_that_leaves_slowly_is_activity_and_one_that_waits_is_not() {
+fn r70_a_queue_that_gets_shorter_is_no_idle_one_and_a_stuck_one_is() {
     let mut world = World::new();
     let a = world.accept("a");
     world.script.on_write(a.descriptor, Write::Takes(1));
