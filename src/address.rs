@@ -50,6 +50,7 @@ impl Address {
     ///
     /// An IPv4 peer of a dual-stack server shows as IPv6, `::ffff:a.b.c.d`, as in Node. Node:
     /// `address().address`, `socket.remoteAddress`.
+    #[doc(alias = "address")]
     pub fn ip(&self) -> Option<IpAddr> {
         self.as_inet().map(|inet| inet.ip())
     }

@@ -110,6 +110,7 @@ impl ConnectOptions {
     /// Default 65 536; 0 makes every write that leaves bytes queued answer `false`; more than
     /// 4 GiB − 1 counts as that. A mark, not a cap: see [`write_cap`](Self::write_cap).
     #[doc(alias = "highWaterMark")]
+    #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> ConnectOptions {
         self.socket.high_water_mark = high_water_mark(bytes);
         self
