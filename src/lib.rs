@@ -99,7 +99,7 @@ pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
 pub use ip::{is_ip, is_ipv4, is_ipv6};
 pub use net::{Net, ReadyState, Remote, Server, ServerId, Socket, SocketId, TimerId};
-pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors};
+pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors, PipeOptions};
 pub use post::Refused;
 pub use reactor::Reactor;
 pub use stats::{Stats, Syscalls};

@@ -11,7 +11,10 @@ use crate::sys::{Interest, Readiness};
 pub(crate) struct Latch {
     ready: Readiness,
     interest: Interest,
+    /// By the user.
     paused: bool,
+    /// Until the socket that it is piped to has room.
+    held_back: bool,
 }
 
 impl Latch {
@@ -21,6 +24,7 @@ impl Latch {
             ready: Readiness::WRITE,
             interest,
             paused,
+            held_back: false,
         }
     }
 
@@ -30,6 +34,7 @@ impl Latch {
             ready: Readiness::empty(),
             interest: Interest::ReadWrite,
             paused: false,
+            held_back: false,
         }
     }
 
@@ -48,7 +53,7 @@ impl Latch {
 
     /// A read would find something and may be made.
     pub(crate) fn may_read(&self) -> bool {
-        (!self.paused || planted!(PauseIgnoredInReadLoop)) && self.is_readable()
+        (!self.is_paused() || planted!(PauseIgnoredInReadLoop)) && self.is_readable()
     }
 
     /// The kernel takes bytes, as far as is known.
@@ -89,12 +94,28 @@ impl Latch {
         self.ready.remove(Readiness::ERROR);
     }
 
+    /// Nothing may be told of the peer, for one reason or the other.
     pub(crate) fn is_paused(&self) -> bool {
+        self.paused || self.held_back
+    }
+
+    /// The user has paused it.
+    pub(crate) fn is_paused_by_user(&self) -> bool {
         self.paused
     }
 
     pub(crate) fn set_paused(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// Not needed by the loop itself.
+    #[cfg(feature = "sim")]
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.held_back
+    }
+
+    pub(crate) fn set_held_back(&mut self, held_back: bool) {
+        self.held_back = held_back;
     }
 
     /// The interest that the kernel has now.
@@ -111,7 +132,7 @@ impl Latch {
     /// A paused socket that waits for room is asked about room only; one that does not is parked,
     /// so that neither data nor a FIN wakes the loop (P2, P3).
     pub(crate) fn wanted_interest(&self) -> Interest {
-        match (self.paused, !self.is_writable()) {
+        match (self.is_paused(), !self.is_writable()) {
             (true, true) => Interest::ParkedWrite,
             (true, false) => Interest::Parked,
             (false, true) => Interest::ReadWrite,

@@ -30,6 +30,19 @@ impl Error {
         )
     }
 
+    /// A pipe out of a socket that is gone.
+    pub(crate) fn cannot_pipe() -> Error {
+        Error::misuse("ERR_STREAM_CANNOT_PIPE", "Cannot pipe, not readable")
+    }
+
+    /// A pipe into a socket that is gone or was ended.
+    pub(crate) fn unable_to_pipe() -> Error {
+        Error::misuse(
+            "ERR_STREAM_UNABLE_TO_PIPE",
+            "Cannot pipe to a closed or destroyed stream",
+        )
+    }
+
     /// A server that does not listen was told to close.
     pub(crate) fn server_not_running() -> Error {
         Error::misuse("ERR_SERVER_NOT_RUNNING", "Server is not running.")
@@ -231,6 +244,8 @@ mod tests {
         let expected = [
             (Error::write_after_end(), "ERR_STREAM_WRITE_AFTER_END", "write after end"),
             (Error::stream_destroyed("write"), "ERR_STREAM_DESTROYED", "Cannot call write after a stream was destroyed"),
+            (Error::cannot_pipe(), "ERR_STREAM_CANNOT_PIPE", "Cannot pipe, not readable"),
+            (Error::unable_to_pipe(), "ERR_STREAM_UNABLE_TO_PIPE", "Cannot pipe to a closed or destroyed stream"),
             (Error::server_not_running(), "ERR_SERVER_NOT_RUNNING", "Server is not running."),
             (Error::bad_port("70000"), "ERR_SOCKET_BAD_PORT", "Port should be >= 0 and < 65536. Received '70000'."),
             (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example (names are not looked up yet)"),

@@ -7,7 +7,6 @@
 
 use super::Net;
 use super::entry::SocketEntry;
-use super::flags::Flags;
 use super::ids::Key;
 use crate::Encoding;
 use crate::connection::Decoder;
@@ -23,12 +22,11 @@ impl Net {
             return;
         }
         entry.hold_begun();
-        match encoding {
-            Some(_) => entry.flags.insert(Flags::DIVERTED),
-            None if entry.cold.is_none() => return,
-            None => entry.flags.remove(Flags::DIVERTED),
+        if encoding.is_none() && entry.cold.is_none() {
+            return;
         }
         entry.cold_mut().decoder = encoding.map(Decoder::new);
+        entry.divert();
         if entry.has_held() {
             self.mark_ready(key);
         }

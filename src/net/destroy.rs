@@ -28,6 +28,7 @@ impl Net {
         if step.next.write_ended() {
             entry.flags.insert(Flags::ENDED);
             entry.uncork_fully(); // however often it was corked (R51)
+            self.leave_sources(key);
         }
         log::debug!("socket {key:?}: {from:?} -> {:?} on {input:?}", step.next);
         match step.act {
@@ -46,7 +47,10 @@ impl Net {
                 self.flag(key, Flags::FINISHED);
                 self.note(key, Note::Finish);
             }
-            Tell::Close => self.closing.push_back(Target::Socket(key)),
+            Tell::Close => {
+                self.closing.push_back(Target::Socket(key));
+                self.leave_pipes(key); // behind it on the list: the other side of a proxy
+            }
         }
         self.recount(key);
         step.tell

@@ -7,6 +7,7 @@
 use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Notes;
+use super::pipe::Pipes;
 use super::slots::Tenant;
 #[cfg(feature = "encoding")]
 use crate::connection::Decoder;
@@ -68,6 +69,7 @@ pub(crate) struct Cold {
     /// Reads the peer's bytes as text: what `set_encoding` asked for.
     #[cfg(feature = "encoding")]
     pub(crate) decoder: Option<Decoder>,
+    pub(super) pipes: Pipes,
     pub(crate) completions: VecDeque<Completion>,
     pub(crate) error: Option<Error>,
     /// How many `uncork` calls are still to come.
@@ -116,6 +118,7 @@ impl Default for Cold {
             held_waits: false,
             #[cfg(feature = "encoding")]
             decoder: None,
+            pipes: Pipes::default(),
             completions: VecDeque::new(),
             error: None,
             corked: 0,

@@ -4,7 +4,6 @@
 //! do: a layer that transforms bytes on their way would stand here.
 
 use super::entry::SocketEntry;
-#[cfg(feature = "encoding")]
 use super::flags::Flags;
 use super::ids::Key;
 use super::{Net, idle};
@@ -16,7 +15,6 @@ pub(crate) enum Filled {
     /// So many bytes at the start of the buffer.
     Data(usize),
     /// So many bytes at the start of the buffer, which are not to be told as `data`.
-    #[cfg(feature = "encoding")]
     Diverted(usize),
     /// The peer's FIN; everything before it has been told.
     End,
@@ -61,7 +59,6 @@ impl Net {
                     }
                 }
                 match entry.take_waiting() {
-                    #[cfg(feature = "encoding")]
                     None if entry.flags.contains(Flags::DIVERTED) => Filled::Diverted(bytes),
                     None => Filled::Data(bytes),
                     Some(mut held) => {

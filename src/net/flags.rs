@@ -32,7 +32,6 @@ impl Flags {
     /// Our FIN was sent behind the last byte; stays true after destruction.
     pub(crate) const FINISHED: Flags = Flags(1 << 12);
     /// What is read is not told as `data`: the cold part says what becomes of it.
-    #[cfg(feature = "encoding")]
     pub(crate) const DIVERTED: Flags = Flags(1 << 13);
 
     pub(crate) fn contains(self, flag: Flags) -> bool {

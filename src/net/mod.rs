@@ -5,8 +5,8 @@
 //! Only `reactor` does that.
 //!
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
-//! kernel), `decode`, `write` and `drain` (to the kernel), `pause`, `idle`, `timers`, `destroy`; `remote` is
-//! the door from other threads, `offload` work on them. `socket` and `server`
+//! kernel), `decode`, `write` and `drain` (to the kernel), `pipe`, `pause`, `idle`, `timers`, `destroy`;
+//! `remote` is the door from other threads, `offload` work on them. `socket` and `server`
 //! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
@@ -26,6 +26,7 @@ mod listen;
 mod notes;
 mod offload;
 mod pause;
+mod pipe;
 mod remote;
 mod server;
 mod server_entry;

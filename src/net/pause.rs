@@ -7,6 +7,7 @@
 use super::Net;
 use super::ids::{Key, Target};
 use crate::Error;
+use crate::connection::Latch;
 
 impl Net {
     /// `pause()`.
@@ -19,15 +20,39 @@ impl Net {
         }
     }
 
-    /// `resume()`: gives the kernel the full interest again and serves what is latched already.
+    /// `resume()`.
     pub(super) fn resume(&mut self, key: Key) {
+        self.unmask(key, |latch| latch.set_paused(false));
+    }
+
+    /// Pauses a socket until the one that it is piped to has room.
+    pub(super) fn hold_back(&mut self, key: Key) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && !entry.lifecycle.is_destroyed()
+        {
+            entry.latch.set_held_back(true);
+            entry.recount(&mut self.alive);
+        }
+    }
+
+    /// Takes [`hold_back`](Net::hold_back) back.
+    pub(super) fn let_go(&mut self, key: Key) {
+        self.unmask(key, |latch| latch.set_held_back(false));
+    }
+
+    /// Takes one reason to pause away. With the last of them the kernel gets the full interest
+    /// again, and what is latched already is served.
+    fn unmask(&mut self, key: Key, change: impl FnOnce(&mut Latch)) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
         if entry.lifecycle.is_destroyed() || !entry.latch.is_paused() {
             return;
         }
-        entry.latch.set_paused(false);
+        change(&mut entry.latch);
+        if entry.latch.is_paused() {
+            return;
+        }
         let waits = entry.may_read() || entry.has_held() || entry.latch.has_error();
         if !planted!(NoRearmOnResume) {
             self.sync_interest(key);

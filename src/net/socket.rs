@@ -217,7 +217,8 @@ impl Socket<'_> {
     /// Whether [`pause`](Socket::pause) holds.
     #[doc(alias = "isPaused")]
     pub fn is_paused(&self) -> bool {
-        self.entry().is_some_and(|entry| entry.latch.is_paused())
+        self.entry()
+            .is_some_and(|entry| entry.latch.is_paused_by_user())
     }
 
     /// Gives back bytes that the next handler should see: they are told as data again, before

@@ -36,6 +36,7 @@ impl Net {
             let destroyed = entry.lifecycle.is_destroyed();
             assert_eq!(place(&closing), usize::from(destroyed), "{key:?} closing");
             entry.assert_sound(key, self.dirty.contains(&key));
+            self.assert_pipes_sound(key, entry);
             alive += flag(Flags::COUNTED);
             if let Some(armed) = entry.idle_entry {
                 idle_entries += 1;
@@ -76,6 +77,39 @@ impl Net {
         alive += self.timers.assert_sound() + self.offloads.len();
         assert_eq!(alive, self.alive, "alive");
         self.idle.assert_in_time();
+    }
+
+    /// Checks that the two ends of each pipe know each other, and that whoever is held back will be
+    /// let go.
+    fn assert_pipes_sound(&self, key: Key, entry: &SocketEntry) {
+        let pipes = |key| Some(&self.sockets.get(key)?.cold.as_ref()?.pipes);
+        let Some(own) = pipes(key) else {
+            assert!(!entry.latch.is_held_back(), "{key:?} is held back");
+            return;
+        };
+        for &from in &own.from {
+            let to = pipes(from).and_then(|pipes| Some(pipes.to.as_ref()?.to));
+            assert_eq!(to, Some(key), "{from:?} is no source of {key:?}");
+        }
+        if let Some(partner) = own.partner {
+            let other = pipes(partner).and_then(|pipes| pipes.partner);
+            assert_eq!(other, Some(key), "the partner of {key:?}");
+        }
+        let to = own.to.as_ref().map(|pipe| pipe.to);
+        if let Some(to) = to {
+            let from = pipes(to).map_or(&[][..], |pipes| &pipes.from);
+            let times = from.iter().filter(|&&source| source == key).count();
+            assert_eq!(times, 1, "{key:?} among the sources of {to:?}");
+            assert!(entry.flags.contains(Flags::DIVERTED), "{key:?} is piped");
+        }
+        if entry.latch.is_held_back() && !entry.lifecycle.is_destroyed() {
+            let owes_drain = |entry: &SocketEntry| entry.flags.contains(Flags::NEED_DRAIN);
+            let waits = to.and_then(|to| self.sockets.get(to));
+            assert!(waits.is_some_and(owes_drain), "{key:?} is held for ever");
+        }
+        let standing = !entry.lifecycle.is_destroyed();
+        let nothing = to.is_none() && own.from.is_empty() && own.partner.is_none();
+        assert!(standing || nothing, "{key:?} is destroyed with pipes");
     }
 
     /// Checks that nothing is left of anything: every socket, server and timer has had its end.

@@ -1,7 +1,7 @@
-//! What `listen` and `connect` are asked for, before anything is done about it.
+//! What `listen`, `connect` and `pipe` are asked for, before anything is done about it.
 //!
 //! - this file: what both give to each socket
-//! - `listen`, `connect`: the two builders
+//! - `listen`, `connect`, `pipe`: the builders
 //! - `endpoint`: reading `"host:port"`
 //!
 //! Plain values: nothing here asks the kernel, and a name is never looked up. A conversion such as
@@ -10,6 +10,7 @@
 mod connect;
 mod endpoint;
 mod listen;
+mod pipe;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ pub use connect::ConnectOptions;
 pub(crate) use connect::LocalOptions;
 pub(crate) use listen::Bind;
 pub use listen::{ListenOptions, OutOfDescriptors};
+pub use pipe::PipeOptions;
 
 /// Bytes that may stand in a write queue before the next write is refused, unless an option says
 /// otherwise: 16 MiB.

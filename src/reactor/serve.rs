@@ -72,7 +72,6 @@ impl Reactor {
                     tell::event(net, key, Event::Data(&self.buffer[..bytes]));
                     bytes_left = bytes_left.saturating_sub(bytes);
                 }
-                #[cfg(feature = "encoding")]
                 Filled::Diverted(bytes) => {
                     tell_input(net, key, &self.buffer[..bytes]);
                     bytes_left = bytes_left.saturating_sub(bytes);
@@ -128,8 +127,12 @@ impl Reactor {
     }
 }
 
-/// Tells bytes of the peer's as its socket's handler wants to have them.
+/// Bytes of the peer's, for whom they are meant: another socket, or the handler, as text or as they
+/// are.
 fn tell_input(net: &mut Net, key: Key, bytes: &[u8]) {
+    if net.forward(key, bytes) {
+        return;
+    }
     #[cfg(feature = "encoding")]
     if let Some(text) = net.decode(key, bytes) {
         if !text.is_empty() {
@@ -165,8 +168,10 @@ fn tell_end(net: &mut Net, key: Key) {
         return;
     };
     entry.flags.insert(Flags::END_TOLD);
-    let allow_half_open = entry.allows_half_open();
     tell::event(net, key, Event::End);
+    net.end_pipe(key);
+    let entry = net.sockets.get(key);
+    let allow_half_open = entry.is_some_and(|entry| entry.allows_half_open());
     net.step(key, Input::EndTold { allow_half_open });
     net.after_call(key);
 }

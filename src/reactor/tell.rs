@@ -122,6 +122,7 @@ fn drain(net: &mut Net, key: Key) {
     if !over && (entry.queue.is_empty() || planted!(DrainWithBytesQueued)) {
         entry.flags.remove(Flags::NEED_DRAIN);
         event(net, key, Event::Drain);
+        net.after_drain_told(key);
     }
 }
 

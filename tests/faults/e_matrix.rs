@@ -2,7 +2,7 @@
 
 use crate::stage::*;
 use bytes::Bytes;
-use netloop::{Encoding, Error, Net, Server, Socket, handler_fn};
+use netloop::{Encoding, Error, Net, PipeOptions, Server, Socket, handler_fn};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -110,6 +110,27 @@ const NET: &[(&str, OnNet)] = &[
         let id = net.adopt(ours, stage.handler("other")).unwrap().id();
         stage.expect(id);
         drop(theirs);
+    }),
+    ("pipe", |net, stage| {
+        let own = stage.own.get().unwrap();
+        let _ = net.pipe(own, own, PipeOptions::default());
+        net.unpipe(own); // or two echoes would talk for ever
+        let dead = stage.dead.get().unwrap().0;
+        net.pipe(own, dead, PipeOptions::default()).unwrap_err();
+        net.pipe(dead, own, PipeOptions::default()).unwrap_err();
+    }),
+    ("pipe_both", |net, stage| {
+        let (own, sibling) = (stage.own.get().unwrap(), stage.sibling.get().unwrap());
+        let _ = net.pipe_both(own, sibling);
+        net.pipe_both(own, own).unwrap_err();
+        net.unpipe(own); // or two echoes would talk for ever
+    }),
+    ("unpipe", |net, stage| {
+        let (own, sibling) = (stage.own.get().unwrap(), stage.sibling.get().unwrap());
+        net.unpipe(own);
+        let _ = net.pipe(own, sibling, PipeOptions::default().end(false));
+        net.unpipe(own);
+        net.unpipe(stage.dead.get().unwrap().0);
     }),
     ("set_timeout", |net, stage| {
         let stage = stage.clone();
@@ -229,6 +250,7 @@ fn e5_the_tables_name_every_public_method() {
         (include_str!("../../src/net/listen.rs"), names(NET)),
         (include_str!("../../src/net/connect.rs"), names(NET)),
         (include_str!("../../src/net/adopt.rs"), names(NET)),
+        (include_str!("../../src/net/pipe.rs"), names(NET)),
         (include_str!("../../src/net/timers.rs"), names(NET)),
     ];
     let mut found = 0;
