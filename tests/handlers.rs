@@ -87,6 +87,24 @@ fn a_new_handler_is_told_at_once_what_the_old_one_gave_back_twice() {
 }
 
 #[test]
+fn a_handler_set_while_it_is_told_a_second_time_is_told_at_once_too() {
+    let (mut reactor, log) = fresh();
+    let told = log.clone();
+    let times = Cell::new(0);
+    let stubborn = texts("old", &log, move |socket, bytes| {
+        socket.unread(bytes);
+        times.set(times.get() + 1);
+        if times.get() == 2 {
+            socket.set_handler(texts("new", &told, |_, _| ()));
+        }
+    });
+    let (_, mut peer) = accepted(&mut reactor, stubborn);
+    peer.write_all(b"x").unwrap();
+    turn_until_line(&mut reactor, &log, "new x");
+    assert_eq!(log.lines(), ["old x", "old x", "new x"]);
+}
+
+#[test]
 fn what_is_given_back_later_stands_before_what_was_given_back_earlier() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();

@@ -25,7 +25,9 @@ impl Net {
         if encoding.is_none() && entry.cold.is_none() {
             return;
         }
-        entry.cold_mut().decoder = encoding.map(Decoder::new);
+        let cold = entry.cold_mut();
+        cold.decoder = encoding.map(Decoder::new);
+        cold.held_waits = false; // in the new encoding it was not told yet
         entry.divert();
         if entry.has_held() {
             self.mark_ready(key);

@@ -34,7 +34,7 @@ impl Net {
             return Filled::Dry;
         };
         if entry.has_held() && !entry.latch.is_paused() {
-            return Filled::Held(entry.take_held());
+            return Filled::Held(entry.take_held_to_tell());
         }
         // An empty buffer would make every read look like the end (C13).
         if !entry.may_read() || buffer.is_empty() {
@@ -111,13 +111,12 @@ impl Net {
         self.mark_ready(key);
     }
 
-    /// The handler gave back what it had been told a second time: it waits for more, and is told
-    /// again together with that. Telling it once more by itself could go on for ever.
-    pub(crate) fn hold_until_more(&mut self, key: Key) {
+    /// What was told a second time was taken: nothing of it waits for more.
+    pub(crate) fn held_was_told(&mut self, key: Key) {
         if let Some(entry) = self.sockets.get_mut(key)
             && let Some(cold) = &mut entry.cold
         {
-            cold.held_waits = !cold.held.is_empty();
+            cold.held_waits &= !cold.held.is_empty();
         }
     }
 
@@ -156,6 +155,15 @@ impl SocketEntry {
     /// Puts bytes before those that were given back already.
     pub(super) fn hold(&mut self, bytes: &[u8]) {
         self.cold_mut().held.splice(..0, bytes.iter().copied());
+    }
+
+    /// Takes what was given back, to be told a second time. If it is given back again, it waits for
+    /// more and is told together with that: telling it once more by itself could go on for ever.
+    /// Said before it is told, so that a handler that is set meanwhile can take it back.
+    fn take_held_to_tell(&mut self) -> Vec<u8> {
+        let held = self.take_held();
+        self.cold_mut().held_waits = true;
+        held
     }
 
     fn take_held(&mut self) -> Vec<u8> {

@@ -79,7 +79,7 @@ impl Reactor {
                 Filled::Held(bytes) => {
                     tell_input(net, key, &bytes);
                     bytes_left = bytes_left.saturating_sub(bytes.len());
-                    net.hold_until_more(key);
+                    net.held_was_told(key);
                 }
                 Filled::End => {
                     if !tell_last(net, key) {
