@@ -132,7 +132,7 @@ exports.reset_behind_data = {
   },
 };
 
-/** Sees to it that what `deed` does has come before the paused client resumes. */
+/** The paused client resumes when what `deed` does has come, and Node has told it. */
 function whilePaused(deed) {
   return {
     server({ Actor, listenTo }) {
@@ -149,10 +149,10 @@ function whilePaused(deed) {
       client.once('data', () => {
         client.pause();
         const [, second] = connectAs('second');
-        second.on('close', () => {
+        second.on('close', () => setImmediate(() => {
           me.say('resumes');
           client.resume();
-        });
+        }));
       });
     },
   };

@@ -249,7 +249,7 @@ fn reset_behind_data() {
     );
 }
 
-/// The paused client resumes when what `deed` does has come.
+/// The paused client resumes when what `deed` does has come, and Node has told it.
 fn while_paused(name: &'static str, deed: fn(&mut Socket<'_>)) {
     GROUP.pair(
         name,
@@ -283,11 +283,11 @@ fn while_paused(name: &'static str, deed: fn(&mut Socket<'_>)) {
                         |to| to,
                         move |_, second, event| {
                             if let Event::Close { .. } = event {
-                                first.say("resumes");
-                                let first = first.socket_of("client");
-                                if let Some(mut first) = second.net().socket(first) {
-                                    first.resume();
-                                }
+                                let first = first.clone();
+                                second.net().set_immediate(move |net| {
+                                    first.say("resumes");
+                                    net.socket(first.socket_of("client")).unwrap().resume();
+                                });
                             }
                         },
                     );

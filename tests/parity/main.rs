@@ -12,11 +12,14 @@ mod trace;
 
 mod a_callbacks;
 mod b_connecting;
+mod b_filters;
+mod c_encoding;
 mod c_reading;
 mod d_half_close;
 mod e_writing;
 mod f_destroy;
 mod g_idle;
+mod i_local;
 mod i_server;
 mod j_liveness;
 
@@ -36,11 +39,14 @@ macro_rules! group {
 const GROUPS: &[(&str, &str, &str)] = &[
     group!("a_callbacks"),
     group!("b_connecting"),
+    group!("b_filters"),
+    group!("c_encoding"),
     group!("c_reading"),
     group!("d_half_close"),
     group!("e_writing"),
     group!("f_destroy"),
     group!("g_idle"),
+    group!("i_local"),
     group!("i_server"),
     group!("j_liveness"),
 ];

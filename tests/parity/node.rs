@@ -2,6 +2,7 @@
 
 use crate::support::Process;
 use crate::trace::{Trace, parse};
+use netloop::Address;
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,12 +48,26 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    pub(crate) fn start(node: &Path, scenario: (&str, &str), role: &str, port: u16) -> Player {
+    /// `place` is where the server is that a client looks for; in a scenario for one, where nobody
+    /// is.
+    pub(crate) fn start(
+        node: &Path,
+        scenario: (&str, &str),
+        role: &str,
+        directory: &Path,
+        place: Option<&Address>,
+    ) -> Player {
         let (group, name) = scenario;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/stage.js");
+        let place = place.map(|place| match place.port() {
+            Some(port) => port.to_string(),
+            None => place.path().expect("a path").display().to_string(),
+        });
         let mut process = Command::new(node)
             .arg(script)
-            .args([group, name, role, &port.to_string()])
+            .args([group, name, role])
+            .arg(directory)
+            .args(place)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -65,11 +80,14 @@ impl Player {
     }
 
     /// Where its server listens.
-    pub(crate) fn place(&mut self) -> SocketAddr {
+    pub(crate) fn place(&mut self) -> Address {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
-        let port = line.strip_prefix("at ").expect("at PORT").trim().parse();
-        (Ipv4Addr::LOCALHOST, port.unwrap()).into()
+        let place = line.strip_prefix("at ").expect("at PLACE").trim();
+        match place.parse() {
+            Ok(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
+            Err(_) => Address::Path(place.into()),
+        }
     }
 
     /// What it saw, once it has ended by itself.

@@ -7,8 +7,9 @@
 use crate::differences;
 use crate::node::{self, Player};
 use crate::stage::Stage;
-use crate::support::refusing;
+use crate::support::{Directory, refusing};
 use crate::trace::{Trace, difference};
+use netloop::Address;
 use std::path::Path;
 
 /// A file of scenarios: GROUP.rs here, and GROUP.js for Node.
@@ -27,7 +28,8 @@ impl Group {
             return;
         };
         let scenario = (self.0, name);
-        let all_node = Player::start(node, scenario, "both", 0).finish();
+        let directory = Directory::new();
+        let all_node = Player::start(node, scenario, "both", &directory.path(""), None).finish();
         let all_ours = ours(|stage| {
             server(stage);
             client(stage);
@@ -47,10 +49,18 @@ impl Group {
             return;
         };
         let (_kept, nobody) = refusing();
-        let player = Player::start(node, (self.0, name), "solo", nobody.port());
+        let nobody = Address::from(nobody);
+        let directory = Directory::new();
+        let player = Player::start(
+            node,
+            (self.0, name),
+            "solo",
+            &directory.path(""),
+            Some(&nobody),
+        );
         let all_node = player.finish();
         let all_ours = ours(|stage| {
-            stage.set_place(nobody);
+            stage.set_place(nobody.clone());
             part(stage);
         });
         compare(name, &all_node, &all_ours);
@@ -58,26 +68,29 @@ impl Group {
 }
 
 fn ours(play: impl FnOnce(&mut Stage)) -> Trace {
-    let mut stage = Stage::new();
+    let directory = Directory::new();
+    let mut stage = Stage::new(directory.path(""));
     play(&mut stage);
     stage.run()
 }
 
 fn our_server(node: &Path, scenario: (&str, &str), server: impl Fn(&mut Stage)) -> (Trace, Trace) {
-    let mut stage = Stage::new();
+    let directory = Directory::new();
+    let mut stage = Stage::new(directory.path(""));
     server(&mut stage);
-    let player = Player::start(node, scenario, "client", stage.place().port());
+    let place = stage.place();
+    let player = Player::start(node, scenario, "client", &directory.path(""), Some(&place));
     let ours = stage.run();
     (player.finish(), ours)
 }
 
 fn our_client(node: &Path, scenario: (&str, &str), client: impl Fn(&mut Stage)) -> (Trace, Trace) {
-    let mut player = Player::start(node, scenario, "server", 0);
-    let place = player.place();
-    let ours = ours(|stage| {
-        stage.set_place(place);
-        client(stage);
-    });
+    let directory = Directory::new();
+    let mut player = Player::start(node, scenario, "server", &directory.path(""), None);
+    let mut stage = Stage::new(directory.path(""));
+    stage.set_place(player.place());
+    client(&mut stage);
+    let ours = stage.run();
     (player.finish(), ours)
 }
 

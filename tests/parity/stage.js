@@ -1,4 +1,4 @@
-// One side of a scenario, or both, played by Node: `node stage.js GROUP SCENARIO ROLE PORT`.
+// One side of a scenario, or both, played by Node: `node stage.js GROUP SCENARIO ROLE DIRECTORY PLACE`.
 //
 // `listen` and `connect` make servers and sockets whose every event is traced; `say` traces what a
 // scenario asks besides. stage.rs is the same for netloop; README.md tells what a trace is.
@@ -20,12 +20,18 @@ function pattern(bytes) {
   return Buffer.alloc(bytes, BLOCK.subarray(0, PERIOD));
 }
 
-/** Data that came in a row, however it was cut. */
+/** Data that came in a row, however it was cut: bytes, or text of a socket with an encoding. */
 class Run {
   bytes = 0;
   patterned = true;
   text = '';
+  decoded = false;
   add(chunk) {
+    if (typeof chunk === 'string') {
+      this.decoded = true;
+      this.text += chunk;
+      return;
+    }
     for (let at = 0; at < chunk.length; at += PIECE) {
       const piece = chunk.subarray(at, at + PIECE);
       const due = BLOCK.subarray((this.bytes + at) % PERIOD);
@@ -35,13 +41,22 @@ class Run {
     if (this.bytes <= 32) this.text += chunk.toString('latin1');
   }
   toString() {
+    if (this.decoded) {
+      return `text ${[...this.text].map((char) => char.codePointAt(0).toString(16)).join(' ')}`;
+    }
     if (this.bytes <= 32) return `data '${this.text}'`;
     return `data of ${this.bytes} bytes${this.patterned ? '' : ', not those of the pattern'}`;
   }
 }
 
 const trace = [];
-let place; // the port of the scenario's server: another one in each run, so traces say PORT
+let place; // the port of the scenario's server, or its path
+
+/** Ports and directories are other ones in each run. */
+function hide(text) {
+  const hidden = text.replaceAll(directory, 'DIRECTORY/');
+  return typeof place === 'number' ? hidden.replaceAll(`:${place}`, ':PORT') : hidden;
+}
 
 /** Who has a trace: a server, or one end of a connection. */
 class Actor {
@@ -58,8 +73,7 @@ class Actor {
   }
   say(what) {
     this.endRun();
-    const hidden = place === undefined ? what : what.replaceAll(`:${place}`, ':PORT');
-    trace.push(`${this.name} ${hidden}`);
+    trace.push(`${this.name} ${hide(what)}`);
   }
   heard(chunk) {
     this.#run ??= new Run();
@@ -100,7 +114,9 @@ function fault(code) {
 }
 
 function watch(me, socket) {
-  socket.on('connectionAttempt', (ip, port) => me.say(`attempt ${ip}:${port}`));
+  socket.on('connectionAttempt', (address, port) => {
+    me.say(`attempt ${port === undefined ? address : `${address}:${port}`}`);
+  });
   for (const event of ['connect', 'ready', 'end', 'drain', 'finish', 'timeout']) {
     socket.on(event, () => me.say(event));
   }
@@ -115,8 +131,9 @@ function serve(name, options, listening) {
   const server = net.createServer(options);
   server.on('error', (error) => me.say(`error ${describe(error)}`));
   server.on('close', () => me.say('close'));
-  server.listen({ host: '127.0.0.1', port: 0, ...options }, () => {
-    place = server.address().port;
+  const anywhere = options.path === undefined ? { host: '127.0.0.1', port: 0 } : {};
+  server.listen({ ...anywhere, ...options }, () => {
+    place = server.address().port ?? server.address();
     me.say('listening');
     listening(me, server);
   });
@@ -155,25 +172,35 @@ function listen(accepted) {
 }
 
 /** A socket named `name` that connects to the server of the scenario. */
-function connectAs(name, options) {
-  const socket = net.connect({ host: '127.0.0.1', port: place, ...options });
+function connectAs(name, options = {}) {
+  const there = typeof place === 'number' ? { host: '127.0.0.1', port: place } : { path: place };
+  const socket = new net.Socket(options); // watched before it connects, as `net.connect` cannot be
   const me = new Actor(name, socket);
   watch(me, socket);
+  if (options.timeout) socket.setTimeout(options.timeout);
+  socket.connect({ ...there, ...options });
   return [me, socket];
 }
 
 /** A socket that connects to the server of the scenario. */
 function connect() {
-  return connectAs('client', {});
+  return connectAs('client');
 }
 
-const [group, scenario, role, port] = process.argv.slice(2);
+/** How an argument says where a server is. */
+function parse(text) {
+  return /^\d+$/.test(text) ? Number(text) : text;
+}
+
+const [group, scenario, role, directory, known] = process.argv.slice(2);
 const parts = require(path.join(__dirname, `${group}.js`))[scenario];
 // In a scenario for one, `connect` finds nobody: the runner keeps that port from listening.
 const stage = {
   Actor, pattern, fault, describe, serve, listen, listenTo, connect, connectAs,
   /** The port of the scenario's server. In a scenario for one: of nobody, until it listens. */
   place: () => place,
+  /** A path in a directory of this play's own. */
+  file: (name) => path.join(directory, name),
 };
 
 process.on('exit', () => {
@@ -190,5 +217,5 @@ setTimeout(() => {
   process.exit();
 }, PATIENCE_MS).unref();
 
-if (role === 'client' || role === 'solo') place = Number(port);
+if (role === 'client' || role === 'solo') place = parse(known);
 parts[role === 'both' ? 'server' : role](stage);

@@ -5,11 +5,11 @@
 
 use crate::trace::{Notebook, Trace};
 use netloop::{
-    Acceptor, ConnectOptions, Dropped, Error, Event, Handler, ListenOptions, Net, Reactor, Result,
-    Server, ServerId, Socket, SocketId, handler_fn,
+    Acceptor, Address, ConnectOptions, Dropped, Error, Event, Handler, ListenOptions, Net, Reactor,
+    Result, Server, ServerId, Socket, SocketId, handler_fn,
 };
 use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -19,24 +19,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Stage {
     reactor: Reactor,
     notebook: Notebook,
+    directory: PathBuf,
 }
 
 impl Stage {
-    pub(crate) fn new() -> Stage {
+    /// `directory` is this play's own.
+    pub(crate) fn new(directory: PathBuf) -> Stage {
         Stage {
             reactor: Reactor::new().unwrap(),
-            notebook: Notebook::default(),
+            notebook: Notebook::new(&directory),
+            directory,
         }
     }
 
     /// Says where the server of the scenario listens.
-    pub(crate) fn set_place(&self, place: SocketAddr) {
+    pub(crate) fn set_place(&self, place: Address) {
         self.notebook.set_place(place);
     }
 
     /// The address of the scenario's server. In a scenario for one: of nobody, until it listens.
-    pub(crate) fn place(&self) -> SocketAddr {
+    pub(crate) fn place(&self) -> Address {
         self.notebook.place()
+    }
+
+    /// A path in the directory of this play.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
     }
 
     /// Runs the loop until nothing keeps it going; that it ends is part of every trace.
@@ -113,7 +121,7 @@ impl Stage {
         let options = configure(ListenOptions::from("127.0.0.1:0"));
         let server = self.net().listen_with(options, doorman).unwrap();
         let (id, address) = (server.id(), server.address().unwrap());
-        self.set_place(address.as_inet().unwrap());
+        self.set_place(address);
         id
     }
 
@@ -213,6 +221,7 @@ impl Actor {
             Event::Connect => self.say("connect"),
             Event::Ready => self.say("ready"),
             Event::Data(bytes) => self.notebook.heard(&self.name, bytes),
+            Event::Text(text) => self.notebook.read(&self.name, text),
             Event::End => self.say("end"),
             Event::Drain => self.say("drain"),
             Event::Finish => self.say("finish"),
@@ -313,8 +322,8 @@ where
     }
 
     fn on_listening(&mut self, server: &mut Server<'_>) {
-        let place = server.address().and_then(|address| address.as_inet());
-        self.me.notebook.set_place(place.expect("it listens"));
+        let place = server.address().expect("it listens");
+        self.me.notebook.set_place(place);
         self.me.say("listening");
         if let Some(listening) = self.listening.take() {
             listening(&self.me, server);

@@ -4,10 +4,10 @@
 //! and compared actor by actor.
 
 use crate::support::pattern;
-use netloop::SocketId;
+use netloop::{Address, SocketId};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::path::Path;
 use std::rc::Rc;
 
 /// How soon the bytes of `pattern` repeat.
@@ -36,25 +36,30 @@ struct Pages {
     /// Data that came in a row, however it was cut.
     runs: BTreeMap<String, Run>,
     sockets: BTreeMap<String, SocketId>,
-    /// Where the scenario's server listens. Another port in each run, so traces say PORT.
-    place: Option<SocketAddr>,
+    /// Where the scenario's server listens. Ports and directories are other ones in each run, so
+    /// traces say PORT and DIRECTORY.
+    place: Option<Address>,
+    directory: String,
 }
 
 impl Notebook {
-    pub(crate) fn set_place(&self, place: SocketAddr) {
+    pub(crate) fn new(directory: &Path) -> Notebook {
+        let notebook = Notebook::default();
+        notebook.0.borrow_mut().directory = directory.display().to_string();
+        notebook
+    }
+
+    pub(crate) fn set_place(&self, place: Address) {
         self.0.borrow_mut().place = Some(place);
     }
 
-    pub(crate) fn place(&self) -> SocketAddr {
-        self.0.borrow().place.expect("the server listens")
+    pub(crate) fn place(&self) -> Address {
+        self.0.borrow().place.clone().expect("the server listens")
     }
 
     pub(crate) fn say(&self, who: &str, what: &str) {
         let mut pages = self.0.borrow_mut();
-        let what = match pages.place {
-            Some(place) => what.replace(&format!(":{}", place.port()), ":PORT"),
-            None => what.to_owned(),
-        };
+        let what = pages.hide(what);
         pages.end_run(who);
         pages.trace.entry(who.into()).or_default().push(what);
     }
@@ -65,6 +70,11 @@ impl Notebook {
 
     pub(crate) fn socket(&self, who: &str) -> SocketId {
         self.0.borrow().sockets[who]
+    }
+
+    pub(crate) fn read(&self, who: &str, text: &str) {
+        let mut pages = self.0.borrow_mut();
+        pages.runs.entry(who.into()).or_default().read(text);
     }
 
     pub(crate) fn heard(&self, who: &str, chunk: &[u8]) {
@@ -84,6 +94,14 @@ impl Notebook {
 }
 
 impl Pages {
+    fn hide(&self, what: &str) -> String {
+        let what = what.replace(&self.directory, "DIRECTORY/");
+        match self.place.as_ref().and_then(Address::port) {
+            Some(port) => what.replace(&format!(":{port}"), ":PORT"),
+            None => what,
+        }
+    }
+
     fn end_run(&mut self, who: &str) {
         if let Some(run) = self.runs.remove(who) {
             self.trace.entry(who.into()).or_default().push(run.words());
@@ -91,11 +109,13 @@ impl Pages {
     }
 }
 
+/// Bytes, or text of a socket with an encoding.
 #[derive(Default)]
 struct Run {
     bytes: usize,
     stray: bool,
     text: String,
+    decoded: bool,
 }
 
 impl Run {
@@ -108,7 +128,19 @@ impl Run {
         }
     }
 
+    fn read(&mut self, text: &str) {
+        self.decoded = true;
+        self.text.push_str(text);
+    }
+
     fn words(self) -> String {
+        if self.decoded {
+            let codes = self
+                .text
+                .chars()
+                .map(|char| format!(" {:x}", u32::from(char)));
+            return format!("text{}", codes.collect::<String>());
+        }
         match (self.bytes, self.stray) {
             (..=32, _) => format!("data '{}'", self.text),
             (bytes, false) => format!("data of {bytes} bytes"),
