@@ -264,7 +264,12 @@ fn while_paused(name: &'static str, deed: fn(&mut Socket<'_>)) {
                     Event::Connect => {
                         let first = me.socket_of("peer");
                         deed(&mut peer.net().socket(first).unwrap());
-                        peer.end_with(b"done");
+                    }
+                    Event::Finish | Event::Close { .. } if me.name() == "peer" => {
+                        let second = me.socket_of("peer2");
+                        if let Some(mut second) = peer.net().socket(second) {
+                            second.end();
+                        }
                     }
                     _ => {}
                 },

@@ -52,12 +52,12 @@ exports.an_unrefd_socket_works_while_something_else_does = {
 exports.a_socket_timeout_keeps_nothing_going = {
   solo({ listen, connect }) {
     const server = listen((me, peer) => {
-      peer.setTimeout(50);
+      peer.setTimeout(5000);
       peer.unref();
     });
     server.on('listening', () => {
       const [, client] = connect();
-      client.setTimeout(50);
+      client.setTimeout(5000);
       client.on('ready', () => client.unref());
     });
   },
