@@ -140,7 +140,7 @@ const NAMES: &[Section] = &[
         ("isPaused", Here("is_paused")),
         ("setEncoding", Here("set_encoding")),
         ("unshift", Here("unread")),
-        ("pipe", ToCome),
+        ("pipe", Here("Net::pipe")),
         ("setTimeout", Here("set_timeout")),
         ("timeout", Here("timeout")),
         ("setNoDelay", Here("set_no_delay")),
