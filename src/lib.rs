@@ -73,6 +73,7 @@ mod planted;
 
 mod address;
 mod block_list;
+mod connect;
 mod connection;
 mod error;
 #[cfg(fuzzing)] // set by cargo-fuzz, never by a feature
