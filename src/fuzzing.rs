@@ -120,17 +120,32 @@ impl Decoder {
     }
 }
 
-/// Where these options listen: an address, or a port on any host.
-pub fn resolve_listen(options: &ListenOptions) -> Result<std::result::Result<SocketAddr, u16>> {
+/// What a text was read as.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Place {
+    At(SocketAddr),
+    AnyHost(u16),
+    Named(String, u16),
+}
+
+/// Where these options listen.
+pub fn resolve_listen(options: &ListenOptions) -> Result<Place> {
     Ok(match options.resolve()? {
-        Bind::At(address) => Ok(address),
-        Bind::AnyHost(port) => Err(port),
+        Bind::At(address) => Place::At(address),
+        Bind::AnyHost(port) => Place::AnyHost(port),
+        Bind::Named(host, port) => Place::Named(host.to_string(), port),
         Bind::Local(_) | Bind::Given(_) => unreachable!("a text says neither"),
     })
 }
 
 /// Whom these options connect to.
-pub fn resolve_connect(options: &ConnectOptions) -> Result<SocketAddr> {
-    let to = options.resolve()?;
-    Ok(to.as_inet().expect("a text names no local socket"))
+///
+/// # Panics
+///
+/// On a local socket, which no text names.
+pub fn resolve_connect(options: &ConnectOptions) -> Result<Place> {
+    Ok(match options.clone().resolve()? {
+        crate::options::Place::At(address) => Place::At(address.as_inet().unwrap()),
+        crate::options::Place::Named(host, port) => Place::Named(host.to_string(), port),
+    })
 }

@@ -86,6 +86,7 @@ mod net;
 mod options;
 mod post;
 mod reactor;
+mod resolver;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod stats;
@@ -103,4 +104,5 @@ pub use net::{Net, ReadyState, Remote, Server, ServerId, Socket, SocketId, Timer
 pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors, PipeOptions};
 pub use post::Refused;
 pub use reactor::Reactor;
+pub use resolver::{Promise, Question, Resolver, SystemResolver};
 pub use stats::{Stats, Syscalls};

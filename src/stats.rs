@@ -30,8 +30,8 @@ pub struct Stats {
     pub starved: u64,
     /// Peers closed with the spare descriptor while there was no other.
     pub shed: u64,
-    /// Closures of [`Remote::post`](crate::Remote::post) that were run, and results of work on other
-    /// threads that came back.
+    /// Closures of [`Remote::post`](crate::Remote::post) that were run, and what else came from
+    /// elsewhere: results of work on other threads, answers of resolvers.
     pub posts: u64,
     /// Pieces of work given to other threads.
     pub offloads: u64,

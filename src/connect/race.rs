@@ -109,6 +109,11 @@ impl Race {
         }
     }
 
+    /// One attempt has won or all have failed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
     /// What to do next. To be asked until `None` after every input.
     pub(crate) fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
@@ -231,10 +236,7 @@ mod tests {
             1,
             &[
                 (None, &[Attempt(0), SetTimer]),
-                (
-                    Some(Failed(0)),
-                    &[CancelTimer, TellFailed(0), Attempt(1)],
-                ),
+                (Some(Failed(0)), &[CancelTimer, TellFailed(0), Attempt(1)]),
                 (Some(Failed(1)), &[CancelTimer, TellFailed(1), Lost]),
                 (Some(Failed(1)), &[]),
                 (Some(TimerFired), &[]),
@@ -251,10 +253,7 @@ mod tests {
                 (None, &[Attempt(0), SetTimer]),
                 (Some(TimerFired), &[Attempt(1), SetTimer]),
                 (Some(TimerFired), &[TimeOut(0), Attempt(2), SetTimer]),
-                (
-                    Some(Failed(1)),
-                    &[CancelTimer, TellFailed(1), Attempt(3)],
-                ),
+                (Some(Failed(1)), &[CancelTimer, TellFailed(1), Attempt(3)]),
                 (Some(Failed(3)), &[CancelTimer, TellFailed(3)]), // one is still under way
                 (Some(Failed(2)), &[CancelTimer, TellFailed(2), Lost]),
             ],

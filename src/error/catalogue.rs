@@ -10,6 +10,7 @@ use std::io::{self, ErrorKind};
 use std::net::IpAddr;
 
 use super::{Error, Repr};
+use crate::address::Family;
 use crate::sys::QUEUED_JOBS;
 
 /// How much of a text of the caller's an error repeats; the rest is an ellipsis.
@@ -43,6 +44,26 @@ impl Error {
         )
     }
 
+    /// A resolver was asked for addresses of one family and answered with others only.
+    pub(crate) fn invalid_address_family(family: Family, host: &str, port: u16) -> Error {
+        let number = match family {
+            Family::Ipv6 => 6,
+            _ => 4,
+        };
+        Error::misuse(
+            "ERR_INVALID_ADDRESS_FAMILY",
+            format!("Invalid address family: {number} {host}:{port}"),
+        )
+    }
+
+    /// A duration that has to be more than zero.
+    pub(crate) fn not_positive(option: &'static str) -> Error {
+        Error::misuse(
+            "ERR_OUT_OF_RANGE",
+            format!("The value of \"{option}\" is out of range. It must be > 0."),
+        )
+    }
+
     /// A server that does not listen was told to close.
     pub(crate) fn server_not_running() -> Error {
         Error::misuse("ERR_SERVER_NOT_RUNNING", "Server is not running.")
@@ -59,14 +80,11 @@ impl Error {
         )
     }
 
-    /// `host` is no IP literal.
+    /// `host` is no IP literal, and cannot be a name either.
     pub(crate) fn invalid_ip_address(host: &str) -> Error {
         Error::misuse(
             "ERR_INVALID_IP_ADDRESS",
-            format!(
-                "Invalid IP address: {} (names are not looked up yet)",
-                Quoted(host)
-            ),
+            format!("Invalid IP address: {}", Quoted(host)),
         )
     }
 
@@ -197,6 +215,55 @@ impl Error {
     }
 }
 
+/// Names, and hosts of several addresses.
+impl Error {
+    /// `host` has no addresses that could be told, for the reason that `code` names.
+    pub(crate) fn lookup(code: &'static str, host: &str) -> Error {
+        Error::failed_lookup(code, host, None)
+    }
+
+    /// `host` was not looked up to the end: `why` says what stood in the way.
+    pub(crate) fn lookup_refused(
+        code: &'static str,
+        host: &str,
+        why: impl Into<Cow<'static, str>>,
+    ) -> Error {
+        Error::failed_lookup(code, host, Some(why.into()))
+    }
+
+    fn failed_lookup(code: &'static str, host: &str, why: Option<Cow<'static, str>>) -> Error {
+        let kind = match code {
+            "ENOTFOUND" => ErrorKind::NotFound,
+            "ETIMEDOUT" => ErrorKind::TimedOut,
+            _ => ErrorKind::Other,
+        };
+        let host = host.into();
+        Error::from_repr(Repr::Lookup {
+            code,
+            kind,
+            host,
+            why,
+        })
+    }
+
+    /// A connect by name that took longer than its `connect_timeout`.
+    pub(crate) fn connect_timed_out(host: &str, port: u16) -> Error {
+        Error::cut_short(
+            "ETIMEDOUT",
+            ErrorKind::TimedOut,
+            format!("connect ETIMEDOUT {host}:{port}"),
+        )
+    }
+
+    /// What went wrong with each of several addresses (R82); of one, that alone (R78).
+    pub(crate) fn aggregate(mut errors: Vec<Error>) -> Error {
+        match errors.len() {
+            1 => errors.remove(0),
+            _ => Error::from_repr(Repr::Aggregate { errors }),
+        }
+    }
+}
+
 impl Error {
     fn misuse(code: &'static str, message: impl Into<Cow<'static, str>>) -> Error {
         let message = message.into();
@@ -248,13 +315,15 @@ mod tests {
             (Error::unable_to_pipe(), "ERR_STREAM_UNABLE_TO_PIPE", "Cannot pipe to a closed or destroyed stream"),
             (Error::server_not_running(), "ERR_SERVER_NOT_RUNNING", "Server is not running."),
             (Error::bad_port("70000"), "ERR_SOCKET_BAD_PORT", "Port should be >= 0 and < 65536. Received '70000'."),
-            (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example (names are not looked up yet)"),
+            (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example"),
             (Error::invalid_address("1.2.3"), "ERR_INVALID_ADDRESS", "Invalid socket address: '1.2.3'"),
             (Error::out_of_range("prefix", 32, -1), "ERR_OUT_OF_RANGE", "The value of \"prefix\" is out of range. It must be >= 0 && <= 32. Received -1"),
             (Error::invalid_fd_type(&ErrorKind::NotConnected.into()), "ERR_INVALID_FD_TYPE", "Unsupported fd type: no connected stream socket (not connected)"),
             (Error::invalid_handle_type(), "ERR_INVALID_HANDLE_TYPE", "This handle type cannot be sent"),
             (Error::invalid_argument("no"), "ERR_INVALID_ARG_VALUE", "no"),
             (Error::invalid_argument("no").in_line(7), "ERR_INVALID_ARG_VALUE", "line 7: no"),
+            (Error::invalid_address_family(Family::Ipv6, "a.example", 80), "ERR_INVALID_ADDRESS_FAMILY", "Invalid address family: 6 a.example:80"),
+            (Error::not_positive("timeout"), "ERR_OUT_OF_RANGE", "The value of \"timeout\" is out of range. It must be > 0."),
         ];
         for (error, code, text) in expected {
             assert_eq!((error.code(), error.to_string().as_str()), (code, text));

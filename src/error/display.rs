@@ -12,6 +12,23 @@ impl fmt::Display for Error {
         match &*self.0 {
             Repr::Misuse { message, .. } | Repr::CutShort { message, .. } => f.write_str(message),
             Repr::Custom { source, .. } => source.fmt(f),
+            Repr::Lookup {
+                code, host, why, ..
+            } => {
+                write!(f, "getaddrinfo {code} {host}")?;
+                match why {
+                    Some(why) => write!(f, ": {why}"),
+                    None => Ok(()),
+                }
+            }
+            // Node's text is empty, and whoever logs it learns nothing.
+            Repr::Aggregate { errors } => {
+                for (place, error) in errors.iter().enumerate() {
+                    let separator = if place == 0 { "" } else { "; " };
+                    write!(f, "{separator}{error}")?;
+                }
+                Ok(())
+            }
             Repr::Io {
                 syscall,
                 address,
@@ -154,5 +171,23 @@ mod tests {
         assert_eq!(error.errno(), None);
         let error = Error::io("read", io::Error::other("the script ended"));
         assert_eq!(error.to_string(), "read UNKNOWN: the script ended");
+    }
+
+    #[test]
+    fn a_failed_lookup_names_the_host_as_node_does() {
+        let error = Error::lookup("ENOTFOUND", "example.invalid");
+        assert_eq!(error.to_string(), "getaddrinfo ENOTFOUND example.invalid");
+        let error = Error::lookup_refused("ENOBUFS", "example.org", "1024 lookups wait");
+        let text = "getaddrinfo ENOBUFS example.org: 1024 lookups wait";
+        assert_eq!(error.to_string(), text);
+    }
+
+    #[test]
+    fn an_aggregate_prints_each_of_its_errors() {
+        let errors = ["[::1]:80", "127.0.0.1:80"]
+            .map(|address| refused("connect", libc::ECONNREFUSED).with_address(inet(address)));
+        let error = Error::aggregate(errors.into());
+        let text = "connect ECONNREFUSED ::1:80; connect ECONNREFUSED 127.0.0.1:80";
+        assert_eq!(error.to_string(), text);
     }
 }

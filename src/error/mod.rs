@@ -30,6 +30,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// ```text
 /// listen EADDRINUSE: address already in use 127.0.0.1:80
 /// connect ECONNREFUSED 192.0.2.1:80 - Local (127.0.0.1:5000)
+/// getaddrinfo ENOTFOUND example.invalid
 /// read ECONNRESET
 /// write after end
 /// ```
@@ -77,6 +78,16 @@ enum Repr {
         local: Option<Box<Address>>,
         source: io::Error,
     },
+    /// A host name that could not be turned into addresses.
+    Lookup {
+        code: &'static str,
+        kind: io::ErrorKind,
+        host: Box<str>,
+        /// What the code alone does not say.
+        why: Option<Cow<'static, str>>,
+    },
+    /// One error for each address of a host; never empty.
+    Aggregate { errors: Vec<Error> },
     /// An error of the user's, on its way from `destroy_with` to `on_error`.
     Custom {
         code: &'static str,
@@ -135,10 +146,12 @@ impl Error {
     /// an error made by [`Error::new`]. Node: `error.code`.
     pub fn code(&self) -> &str {
         match &*self.0 {
-            Repr::Misuse { code, .. } | Repr::CutShort { code, .. } | Repr::Custom { code, .. } => {
-                code
-            }
+            Repr::Misuse { code, .. }
+            | Repr::CutShort { code, .. }
+            | Repr::Lookup { code, .. }
+            | Repr::Custom { code, .. } => code,
             Repr::Io { source, .. } => errno::code(source),
+            Repr::Aggregate { errors } => errors.first().map_or(errno::UNKNOWN, Error::code),
         }
     }
 
@@ -148,7 +161,11 @@ impl Error {
     pub fn errno(&self) -> Option<i32> {
         match &*self.0 {
             Repr::Io { source, .. } => source.raw_os_error(),
-            Repr::Misuse { .. } | Repr::CutShort { .. } | Repr::Custom { .. } => None,
+            Repr::Misuse { .. }
+            | Repr::CutShort { .. }
+            | Repr::Lookup { .. }
+            | Repr::Aggregate { .. }
+            | Repr::Custom { .. } => None,
         }
     }
 
@@ -159,7 +176,11 @@ impl Error {
     pub fn syscall(&self) -> Option<&str> {
         match &*self.0 {
             Repr::Io { syscall, .. } => *syscall,
-            Repr::Misuse { .. } | Repr::CutShort { .. } | Repr::Custom { .. } => None,
+            Repr::Lookup { .. } => Some("getaddrinfo"),
+            Repr::Misuse { .. }
+            | Repr::CutShort { .. }
+            | Repr::Aggregate { .. }
+            | Repr::Custom { .. } => None,
         }
     }
 
@@ -169,7 +190,27 @@ impl Error {
     pub fn address(&self) -> Option<Address> {
         match &*self.0 {
             Repr::Io { address, .. } => address.clone(),
-            Repr::Misuse { .. } | Repr::CutShort { .. } | Repr::Custom { .. } => None,
+            Repr::Misuse { .. }
+            | Repr::CutShort { .. }
+            | Repr::Lookup { .. }
+            | Repr::Aggregate { .. }
+            | Repr::Custom { .. } => None,
+        }
+    }
+
+    /// What went wrong with each address of a host, in the order in which it did, when none of
+    /// several could be connected to; empty for any other error.
+    ///
+    /// The [`code`](Error::code) of the whole is that of the first. Node: `AggregateError`'s
+    /// `error.errors`.
+    pub fn errors(&self) -> &[Error] {
+        match &*self.0 {
+            Repr::Aggregate { errors } => errors,
+            Repr::Misuse { .. }
+            | Repr::CutShort { .. }
+            | Repr::Io { .. }
+            | Repr::Lookup { .. }
+            | Repr::Custom { .. } => &[],
         }
     }
 
@@ -181,7 +222,11 @@ impl Error {
     pub fn local_address(&self) -> Option<Address> {
         match &*self.0 {
             Repr::Io { local, .. } => local.as_deref().cloned(),
-            Repr::Misuse { .. } | Repr::CutShort { .. } | Repr::Custom { .. } => None,
+            Repr::Misuse { .. }
+            | Repr::CutShort { .. }
+            | Repr::Lookup { .. }
+            | Repr::Aggregate { .. }
+            | Repr::Custom { .. } => None,
         }
     }
 
@@ -194,8 +239,9 @@ impl Error {
     pub fn kind(&self) -> io::ErrorKind {
         match &*self.0 {
             Repr::Misuse { .. } => io::ErrorKind::InvalidInput,
-            Repr::CutShort { kind, .. } => *kind,
+            Repr::CutShort { kind, .. } | Repr::Lookup { kind, .. } => *kind,
             Repr::Io { source, .. } => source.kind(),
+            Repr::Aggregate { errors } => errors.first().map_or(io::ErrorKind::Other, Error::kind),
             Repr::Custom { .. } => io::ErrorKind::Other,
         }
     }
@@ -259,7 +305,10 @@ impl std::error::Error for Error {
     /// [`Error::other`], to be downcast.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.0 {
-            Repr::Misuse { .. } | Repr::CutShort { .. } => None,
+            Repr::Misuse { .. }
+            | Repr::CutShort { .. }
+            | Repr::Lookup { .. }
+            | Repr::Aggregate { .. } => None,
             Repr::Io { source, .. } => Some(source),
             Repr::Custom { source, .. } => Some(&**source),
         }

@@ -2,13 +2,30 @@
 
 use super::Handler;
 use crate::{Address, Error, Socket};
+use std::net::IpAddr;
 
 /// One event of a socket, as [`Handler::on_event`] gets it. More may be added.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// See [`Handler::on_lookup`].
+    Lookup {
+        /// The name that was looked up.
+        host: &'a str,
+        /// One of its addresses, or why there are none.
+        answer: Result<IpAddr, &'a Error>,
+    },
     /// See [`Handler::on_connection_attempt`].
     ConnectionAttempt(&'a Address),
+    /// See [`Handler::on_connection_attempt_failed`].
+    ConnectionAttemptFailed {
+        /// Where it went to.
+        address: &'a Address,
+        /// Why it failed.
+        error: &'a Error,
+    },
+    /// See [`Handler::on_connection_attempt_timeout`].
+    ConnectionAttemptTimeout(&'a Address),
     /// See [`Handler::on_connect`].
     Connect,
     /// See [`Handler::on_ready`].
@@ -41,7 +58,14 @@ impl Event<'_> {
     /// For adaptors: what [`Handler::on_event`] does unless it is overridden.
     pub fn hand_on<H: Handler + ?Sized>(self, handler: &mut H, socket: &mut Socket<'_>) {
         match self {
+            Event::Lookup { host, answer } => handler.on_lookup(socket, host, answer),
             Event::ConnectionAttempt(address) => handler.on_connection_attempt(socket, address),
+            Event::ConnectionAttemptFailed { address, error } => {
+                handler.on_connection_attempt_failed(socket, address, error);
+            }
+            Event::ConnectionAttemptTimeout(address) => {
+                handler.on_connection_attempt_timeout(socket, address);
+            }
             Event::Connect => handler.on_connect(socket),
             Event::Ready => handler.on_ready(socket),
             Event::Data(bytes) => handler.on_data(socket, bytes),

@@ -11,6 +11,7 @@ pub use acceptor::{Acceptor, Dropped};
 pub use event::Event;
 
 use crate::{Address, Error, Socket};
+use std::net::IpAddr;
 
 /// What happens on one socket, one method for each of Node's events.
 ///
@@ -22,7 +23,7 @@ use crate::{Address, Error, Socket};
 /// An adaptor (frames, a tracer, a proxy header) overrides that one method, passes on what it does
 /// not change, and so cannot swallow an event that is added later.
 ///
-/// The order of events is Node's: `connection_attempt`, `connect`, `ready`, then `data` any number
+/// The order of events is Node's: `lookup` for a host name, `connection_attempt`, `connect`, `ready`, then `data` any number
 /// of times, `end`; `drain` and `timeout` in between; `finish` once our FIN is sent; `error` at
 /// most once; `close` last, always, exactly once.
 ///
@@ -55,9 +56,29 @@ pub trait Handler {
         event.hand_on(self, socket);
     }
 
-    /// An attempt to connect to `address` begins. Destroying the socket here prevents it.
+    /// The resolver has answered: once for each address of `host` that it gave and that may be
+    /// tried, or once with the error that `error` tells next. Not told for an IP address.
+    fn on_lookup(&mut self, socket: &mut Socket<'_>, host: &str, answer: Result<IpAddr, &Error>) {}
+
+    /// An attempt to connect to `address` begins. Destroying the socket here prevents it, and any
+    /// further one.
     #[doc(alias = "connectionAttempt")]
     fn on_connection_attempt(&mut self, socket: &mut Socket<'_>, address: &Address) {}
+
+    /// An attempt to connect to `address` failed. If there is no other address to try, `error`
+    /// follows.
+    #[doc(alias = "connectionAttemptFailed")]
+    fn on_connection_attempt_failed(
+        &mut self,
+        socket: &mut Socket<'_>,
+        address: &Address,
+        error: &Error,
+    ) {
+    }
+
+    /// An attempt to connect to `address` has taken too long and is given up for the next one.
+    #[doc(alias = "connectionAttemptTimeout")]
+    fn on_connection_attempt_timeout(&mut self, socket: &mut Socket<'_>, address: &Address) {}
 
     /// The connection stands. Not told to accepted sockets, which begin with it.
     fn on_connect(&mut self, socket: &mut Socket<'_>) {}
@@ -159,8 +180,27 @@ pub struct HandlerFn<F>(F);
 /// [`Event::hand_on`] does, must not find an empty default.
 macro_rules! through_on_event {
     () => {
+        fn on_lookup(
+            &mut self,
+            socket: &mut Socket<'_>,
+            host: &str,
+            answer: Result<IpAddr, &Error>,
+        ) {
+            self.on_event(socket, Event::Lookup { host, answer });
+        }
         fn on_connection_attempt(&mut self, socket: &mut Socket<'_>, address: &Address) {
             self.on_event(socket, Event::ConnectionAttempt(address));
+        }
+        fn on_connection_attempt_failed(
+            &mut self,
+            socket: &mut Socket<'_>,
+            address: &Address,
+            error: &Error,
+        ) {
+            self.on_event(socket, Event::ConnectionAttemptFailed { address, error });
+        }
+        fn on_connection_attempt_timeout(&mut self, socket: &mut Socket<'_>, address: &Address) {
+            self.on_event(socket, Event::ConnectionAttemptTimeout(address));
         }
         fn on_connect(&mut self, socket: &mut Socket<'_>) {
             self.on_event(socket, Event::Connect);

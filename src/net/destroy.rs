@@ -113,6 +113,7 @@ impl Net {
 
     /// Gives up all that a destroyed socket does not need to tell `close`.
     fn retire(&mut self, key: Key) {
+        self.stop_connecting(key);
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
@@ -168,10 +169,6 @@ impl Net {
         let Some(mut entry) = self.sockets.remove(key) else {
             return;
         };
-        // Bound for an attempt that was called off.
-        if let Some(bound) = entry.connecting_mut().and_then(|it| it.bound.take()) {
-            self.sys.discard(bound);
-        }
         if let Some(stream) = entry.stream.take() {
             match entry.lifecycle {
                 Lifecycle::Destroyed(Farewell::Reset) | Lifecycle::Closed(Farewell::Reset) => {

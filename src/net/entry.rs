@@ -4,6 +4,7 @@
 //! decided in `connection`, and what is done about it in the files of this room that are named
 //! after the deed.
 
+use super::connecting::Connecting;
 use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Notes;
@@ -12,10 +13,10 @@ use super::slots::Tenant;
 #[cfg(feature = "encoding")]
 use crate::connection::Decoder;
 use crate::connection::{Latch, Lifecycle, WriteQueue};
-use crate::options::{LocalOptions, SocketOptions};
+use crate::options::SocketOptions;
 use crate::sys::Stream;
 use crate::time::{ENTRY_BYTES, EntryId};
-use crate::{Address, BlockList, Error, Family, Handler, Net, Result};
+use crate::{Address, Error, Family, Handler, Net, Result};
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -76,26 +77,10 @@ pub(crate) struct Cold {
     pub(crate) corked: u32,
     /// More than so many bytes queued, and the next write destroys the socket.
     pub(crate) write_cap: usize,
-    /// What to connect to, until the attempt begins.
-    pub(crate) connect: Option<Connecting>,
-    /// Where the attempt goes to.
-    pub(crate) dialled: Option<Route>,
-}
-
-/// A connect that has not begun.
-pub(crate) struct Connecting {
-    pub(crate) block_list: Option<BlockList>,
-    pub(crate) route: Route,
-    /// Bound to the local address, where one was asked for, before the attempt is told.
-    pub(crate) bound: Option<Stream>,
-    pub(crate) options: SocketOptions,
-}
-
-/// From where to where a connection goes.
-#[derive(Clone)]
-pub(crate) struct Route {
-    pub(crate) to: Address,
-    pub(crate) local: LocalOptions,
+    /// What is left to do until the connection stands.
+    pub(crate) connect: Option<Box<Connecting>>,
+    /// Where attempts went to, if there was more than one address to try.
+    pub(crate) attempted: Vec<Address>,
 }
 
 /// A write whose end somebody waits for.
@@ -124,7 +109,7 @@ impl Default for Cold {
             corked: 0,
             write_cap: WRITE_CAP,
             connect: None,
-            dialled: None,
+            attempted: Vec::new(),
         }
     }
 }
@@ -203,9 +188,12 @@ impl SocketEntry {
         self.cold.get_or_insert_with(Box::default)
     }
 
-    /// What a setter remembers a value in before the attempt has begun.
-    pub(crate) fn connecting_mut(&mut self) -> Option<&mut Connecting> {
-        self.cold.as_mut()?.connect.as_mut()
+    /// What a setter remembers a value in as long as there is no descriptor.
+    pub(crate) fn settings_mut(&mut self) -> Option<&mut SocketOptions> {
+        match self.stream {
+            Some(_) => None,
+            None => Some(&mut self.cold.as_mut()?.connect.as_mut()?.options),
+        }
     }
 
     pub(crate) fn allows_half_open(&self) -> bool {
@@ -275,10 +263,7 @@ impl SocketEntry {
             Peer::V4(..) | Peer::MappedV4(..) => return false,
             Peer::Unnamed => return true,
             Peer::Cold => cold.and_then(|cold| cold.peer.as_ref()),
-            Peer::Unknown => cold.and_then(|cold| match (&cold.connect, &cold.dialled) {
-                (Some(connecting), _) => Some(&connecting.route.to),
-                (None, dialled) => dialled.as_ref().map(|route| &route.to),
-            }),
+            Peer::Unknown => cold.and_then(|cold| cold.connect.as_ref()?.only_address()),
         };
         address.is_some_and(|address| address.family() == Family::Unix)
     }

@@ -53,6 +53,8 @@ pub(crate) struct Key {
 pub(crate) enum Target {
     Socket(Key),
     Server(Key),
+    /// One of several attempts to connect, which has a descriptor of its own.
+    Attempt(Key),
 }
 
 /// The token of the loop's waker: no socket and no server has it, since no generation is 0.
@@ -60,12 +62,15 @@ pub(crate) const WAKER_TOKEN: u64 = u32::MAX as u64;
 
 /// The index bit that tells a server's token from a socket's.
 const SERVER: u32 = 1 << 31;
+/// The one that tells an attempt's from a socket's.
+const ATTEMPT: u32 = 1 << 30;
 
 impl Target {
     pub(crate) fn to_token(self) -> u64 {
         let (index, generation) = match self {
             Target::Socket(key) => (key.index, key.generation),
             Target::Server(key) => (key.index | SERVER, key.generation),
+            Target::Attempt(key) => (key.index | ATTEMPT, key.generation),
         };
         u64::from(generation) << 32 | u64::from(index)
     }
@@ -73,11 +78,15 @@ impl Target {
     /// Any number is a target; whether anything stands there is asked of the slots.
     pub(crate) fn from_token(token: u64) -> Target {
         let (index, generation) = (token as u32, (token >> 32) as u32);
-        if index & SERVER == 0 {
-            Target::Socket(Key { index, generation })
-        } else {
-            let index = index & !SERVER;
-            Target::Server(Key { index, generation })
+        let bare = index & !(SERVER | ATTEMPT);
+        let key = Key {
+            index: bare,
+            generation,
+        };
+        match index & (SERVER | ATTEMPT) {
+            0 => Target::Socket(key),
+            ATTEMPT => Target::Attempt(key),
+            _ => Target::Server(key),
         }
     }
 }
@@ -118,10 +127,11 @@ mod tests {
 
     #[test]
     fn a_token_gives_back_the_target_it_was_made_from() {
-        for index in [0, 1, SERVER - 1] {
+        for index in [0, 1, ATTEMPT - 1] {
             for generation in [1, 7, u32::MAX] {
                 let key = Key { index, generation };
-                for target in [Target::Socket(key), Target::Server(key)] {
+                for target in [Target::Socket, Target::Server, Target::Attempt] {
+                    let target = target(key);
                     assert_eq!(Target::from_token(target.to_token()), target);
                 }
             }

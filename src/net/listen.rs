@@ -11,6 +11,8 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What is told to a server outside of any call.
 pub(crate) enum ServerNote {
+    /// To the resolver, rather: it is to be asked for the host.
+    Resolve,
     Listening,
     Error(Error),
 }
@@ -20,8 +22,13 @@ impl Net {
     /// handler.
     ///
     /// `options` is a port (no host: `::`, which takes IPv4 too, or `0.0.0.0` without IPv6), a
-    /// `(host, port)` with a literal host, a `SocketAddr`, a `"host:port"`, a `Path` (a local
-    /// socket), an `OwnedFd`, or [`ListenOptions`]. Port 0 lets the system choose; [`Server::address`] says what it chose.
+    /// `(host, port)`, a `SocketAddr`, a `"host:port"`, a `Path` (a local socket), an `OwnedFd`, or
+    /// [`ListenOptions`]. Port 0 lets the system choose; [`Server::address`] says what it chose.
+    ///
+    /// A host that is no IP address is looked up first, and the server does not listen before
+    /// [`on_listening`](Acceptor::on_listening): it is bound to the first address that is not
+    /// link-local. If that fails, [`on_error`](Acceptor::on_error) says why, and
+    /// [`on_close`](Acceptor::on_close) follows.
     ///
     /// ```
     /// # fn main() -> netloop::Result<()> {
@@ -69,10 +76,32 @@ impl Net {
     }
 
     fn listen_on(&mut self, options: ListenOptions, acceptor: BoxedAcceptor) -> Result<Server<'_>> {
-        let listener = self.bind(&options)?;
-        if options.out_of_descriptors == OutOfDescriptors::Shed
-            && let Err(error) = self.sys.hold_spare()
-        {
+        let bind = options.resolve()?;
+        let key = self
+            .servers
+            .insert(|key| ServerEntry::new(key, options, acceptor));
+        match bind {
+            Bind::Named(host, port) => self.open_later(key, host, port),
+            bind => {
+                if let Err(error) = self.open(key, &bind) {
+                    self.servers.remove(key);
+                    return Err(error);
+                }
+            }
+        }
+        self.alive += 1;
+        self.note_server(key);
+        Ok(Server::new(self, key))
+    }
+
+    /// Binds and listens. On failure nothing of it is left, and the server is as it was before.
+    pub(super) fn open(&mut self, key: Key, bind: &Bind) -> Result<()> {
+        let Some(server) = self.servers.get(key) else {
+            return Ok(());
+        };
+        let holds_spare = server.options.out_of_descriptors == OutOfDescriptors::Shed;
+        let listener = self.bind(key, bind)?;
+        if holds_spare && let Err(error) = self.sys.hold_spare() {
             self.sys.close_listener(listener);
             return Err(Error::io("open", error));
         }
@@ -83,30 +112,20 @@ impl Net {
                 return Err(Error::io("getsockname", error));
             }
         };
-        let key = self.servers.insert(|key| ServerEntry {
-            generation: key.generation,
-            listener: None,
-            acceptor: Some(acceptor),
-            address: Some(address.clone()),
-            options,
-            connections: 0,
-            unref: false,
-            in_ready: false,
-            lost_in_a_row: 0,
-            starved: false,
-            announce: true,
-            error: None,
-            in_notes: false,
-            close_noted: false,
-            closed: false,
-        });
         self.watch(key, listener, &address)?;
         log::debug!("server {key:?}: listening on {address}");
-        self.note_server(key);
-        Ok(Server::new(self, key))
+        if let Some(server) = self.servers.get_mut(key) {
+            server.address = Some(address);
+            server.announce = true;
+        }
+        Ok(())
     }
 
-    fn bind(&mut self, options: &ListenOptions) -> Result<Listener> {
+    fn bind(&mut self, key: Key, bind: &Bind) -> Result<Listener> {
+        let Some(server) = self.servers.get(key) else {
+            return Err(Error::server_not_running());
+        };
+        let options = &server.options;
         let mut bind_to = |address: SocketAddr| {
             self.sys
                 .listen(
@@ -117,12 +136,12 @@ impl Net {
                 )
                 .map_err(|error| Error::io("listen", error).with_address(address))
         };
-        match options.resolve()? {
-            Bind::At(address) => bind_to(address),
+        match bind {
+            Bind::At(address) => bind_to(*address),
             Bind::Local(name) => self
                 .sys
-                .listen_local(&name, options.backlog, options.mode)
-                .map_err(|error| Error::io("listen", error).with_address(name)),
+                .listen_local(name, options.backlog, options.mode)
+                .map_err(|error| Error::io("listen", error).with_address(name.clone())),
             Bind::Given(descriptor) => match descriptor.take() {
                 Some(descriptor) => self
                     .sys
@@ -132,22 +151,25 @@ impl Net {
                     "The descriptor of these options was given to another server.",
                 )),
             },
-            Bind::AnyHost(port) => bind_to((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|error| {
-                // A machine without IPv6 refuses the socket or the address; a port that is taken
-                // is taken, and asking for IPv4 alone could bind beside its owner.
-                match error.errno() {
-                    Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL | libc::EINVAL)
-                        if !options.ipv6_only =>
-                    {
-                        bind_to((Ipv4Addr::UNSPECIFIED, port).into())
+            Bind::Named(_, port) | Bind::AnyHost(port) => {
+                let any = bind_to((Ipv6Addr::UNSPECIFIED, *port).into());
+                any.or_else(|error| {
+                    // A machine without IPv6 refuses the socket or the address; a port that is
+                    // taken is taken, and asking for IPv4 alone could bind beside its owner.
+                    match error.errno() {
+                        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL | libc::EINVAL)
+                            if !options.ipv6_only =>
+                        {
+                            bind_to((Ipv4Addr::UNSPECIFIED, *port).into())
+                        }
+                        _ => Err(error),
                     }
-                    _ => Err(error),
-                }
-            }),
+                })
+            }
         }
     }
 
-    /// Lets the poller report the listener; on failure nothing of the server is left.
+    /// Lets the poller report the listener.
     fn watch(&mut self, key: Key, mut listener: Listener, address: &Address) -> Result<()> {
         let token = Target::Server(key).to_token();
         match self.sys.register_listener(&mut listener, token) {
@@ -155,12 +177,10 @@ impl Net {
                 if let Some(server) = self.servers.get_mut(key) {
                     server.listener = Some(listener);
                 }
-                self.alive += 1;
                 Ok(())
             }
             Err(error) => {
                 self.sys.close_listener(listener);
-                self.servers.remove(key);
                 Err(Error::io("listen", error).with_address(address.clone()))
             }
         }
@@ -179,9 +199,10 @@ impl Net {
         let Some(server) = self.servers.get_mut(key) else {
             return false;
         };
-        let Some(listener) = server.listener.take() else {
+        if !server.keeps_alive() {
             return false;
-        };
+        }
+        let (listener, opening) = (server.listener.take(), server.opening.take());
         log::debug!(
             "server {key:?}: closed, {} connections left",
             server.connections
@@ -191,15 +212,20 @@ impl Net {
         if !server.unref {
             self.alive -= 1;
         }
-        self.sys.close_listener(listener);
+        if let Some(lookup) = opening.and_then(|opening| opening.lookup) {
+            self.drop_lookup(lookup);
+        }
+        if let Some(listener) = listener {
+            self.sys.close_listener(listener);
+            self.retry_accepts(); // a descriptor came free
+        }
         self.close_server_if_done(key);
-        self.retry_accepts();
         true
     }
 
-    fn close_server_if_done(&mut self, key: Key) {
+    pub(super) fn close_server_if_done(&mut self, key: Key) {
         if let Some(server) = self.servers.get_mut(key)
-            && server.listener.is_none()
+            && !server.keeps_alive()
             && server.connections == 0
             && !server.close_noted
         {
@@ -213,7 +239,7 @@ impl Net {
         let Some(server) = self.servers.get_mut(key) else {
             return;
         };
-        if server.is_listening() && server.unref != unref {
+        if server.keeps_alive() && server.unref != unref {
             if unref {
                 self.alive -= 1;
             } else {
@@ -246,6 +272,11 @@ impl Net {
     /// Takes the next thing to tell a server; `None` when that was all.
     pub(crate) fn next_server_note(&mut self, key: Key) -> Option<ServerNote> {
         let server = self.servers.get_mut(key)?;
+        if let Some(opening) = &mut server.opening
+            && !std::mem::replace(&mut opening.asked, true)
+        {
+            return Some(ServerNote::Resolve);
+        }
         if std::mem::take(&mut server.announce) {
             return Some(ServerNote::Listening);
         }

@@ -11,7 +11,9 @@
 
 mod accept;
 mod adopt;
+mod attempts;
 mod connect;
+mod connecting;
 #[cfg(feature = "encoding")]
 mod decode;
 mod destroy;
@@ -23,6 +25,9 @@ mod idle;
 mod ids;
 mod limits;
 mod listen;
+mod listen_host;
+mod lookup;
+mod names;
 mod notes;
 mod offload;
 mod pause;
@@ -41,6 +46,7 @@ mod timers;
 mod write;
 
 pub(crate) use accept::Accepted;
+pub(crate) use connect::{Asking, Step};
 pub(crate) use entry::SocketEntry;
 pub(crate) use fill::Filled;
 pub(crate) use flags::Flags;
@@ -56,17 +62,24 @@ pub use server::Server;
 pub use socket::{ReadyState, Socket};
 pub(crate) use timers::{Due, Every};
 
+use crate::Result;
 use crate::connection::QueuePool;
 use crate::log_limit::LogLimit;
+use crate::options::{NameDefaults, attempt_timeout};
+use crate::resolver::{Resolver, SystemResolver};
 use crate::stats::{Counters, Stats};
 use crate::sys::Sys;
 use crate::time::Wheel;
+use attempts::Attempt;
+use lookup::Lookup;
+use names::Names;
 use offload::Offload;
 use remote::Inbox;
 use server_entry::ServerEntry;
 use slots::Slots;
 use std::collections::VecDeque;
 use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 use timers::Timers;
 
@@ -82,6 +95,11 @@ pub struct Net {
     pub(crate) sys: Sys,
     pub(crate) sockets: Slots<SocketEntry>,
     pub(crate) servers: Slots<ServerEntry>,
+    pub(crate) attempts: Slots<Attempt>,
+    lookups: Slots<Lookup>,
+    resolver: Rc<dyn Resolver>,
+    names: Names,
+    names_default: NameDefaults,
     pub(crate) timers: Timers,
     offloads: Slots<Offload>,
     idle: Wheel,
@@ -125,6 +143,11 @@ impl Net {
             sys,
             sockets: Slots::new(),
             servers: Slots::new(),
+            attempts: Slots::new(),
+            lookups: Slots::new(),
+            resolver: Rc::new(SystemResolver),
+            names: Names::new(),
+            names_default: NameDefaults::default(),
             timers: Timers::new(),
             offloads: Slots::new(),
             idle: Wheel::new(0),
@@ -197,6 +220,45 @@ impl Net {
             wakes: self.inbox.as_ref().map_or(0, Inbox::wakes),
             syscalls: self.sys.calls.into(),
         }
+    }
+
+    /// Whether several addresses of a host are tried where
+    /// [`ConnectOptions`](crate::ConnectOptions) do not say; `true` in the beginning.
+    ///
+    /// Node: [`net.setDefaultAutoSelectFamily`](https://nodejs.org/api/net.html#netsetdefaultautoselectfamilyvalue).
+    #[doc(alias = "setDefaultAutoSelectFamily")]
+    pub fn set_default_auto_select_family(&mut self, several: bool) {
+        self.names_default.auto_select_family = several;
+    }
+
+    /// See [`set_default_auto_select_family`](Net::set_default_auto_select_family).
+    #[doc(alias = "getDefaultAutoSelectFamily")]
+    pub fn default_auto_select_family(&self) -> bool {
+        self.names_default.auto_select_family
+    }
+
+    /// How long one of several addresses of a host may take to answer where
+    /// [`ConnectOptions`](crate::ConnectOptions) do not say; 500 ms in the beginning, 10 ms at
+    /// least.
+    ///
+    /// # Errors
+    ///
+    /// `ERR_OUT_OF_RANGE` for no time at all.
+    ///
+    /// Node: [`net.setDefaultAutoSelectFamilyAttemptTimeout`](https://nodejs.org/api/net.html#netsetdefaultautoselectfamilyattempttimeoutvalue).
+    #[doc(alias = "setDefaultAutoSelectFamilyAttemptTimeout")]
+    pub fn set_default_auto_select_family_attempt_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<()> {
+        self.names_default.attempt_timeout = attempt_timeout(timeout)?;
+        Ok(())
+    }
+
+    /// See [`set_default_auto_select_family_attempt_timeout`](Net::set_default_auto_select_family_attempt_timeout).
+    #[doc(alias = "getDefaultAutoSelectFamilyAttemptTimeout")]
+    pub fn default_auto_select_family_attempt_timeout(&self) -> Duration {
+        self.names_default.attempt_timeout
     }
 
     /// Lets [`Reactor::run`](crate::Reactor::run) return at the end of this turn. Nothing is closed

@@ -7,8 +7,8 @@
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Note {
-    /// Tell `connection_attempt`, then connect (R6: not inside `connect`).
-    Attempt = 0,
+    /// Go on with connecting: ask, tell and begin what is next (R6: not inside `connect`).
+    Connect = 0,
     /// Run write completions that are due.
     Written = 1,
     /// Tell `drain`.
@@ -20,7 +20,7 @@ pub(crate) enum Note {
 }
 
 const ORDER: [Note; 5] = [
-    Note::Attempt,
+    Note::Connect,
     Note::Written,
     Note::Drain,
     Note::Finish,

@@ -6,6 +6,7 @@
 
 use super::{Key, Net, WAKER_TOKEN};
 use crate::post::{Queue, Refused};
+use crate::resolver::Answer;
 use crate::sys::Waker;
 use crate::{Error, Result};
 use std::collections::VecDeque;
@@ -17,6 +18,10 @@ pub(crate) enum Mail {
     Run(Box<dyn FnOnce(&mut Net) + Send>),
     /// This work is over; its result lies where `done` looks for it.
     Done(Key),
+    /// The answer to this lookup.
+    Answer(Key, Answer),
+    /// What the system's resolver has found about the host of this number.
+    Host(u64, Answer),
 }
 
 /// Reaches the loop from other threads.

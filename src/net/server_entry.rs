@@ -1,8 +1,10 @@
 //! What the loop keeps for one server.
 
+use super::ids::Key;
 use super::slots::Tenant;
 use crate::handler::BoxedAcceptor;
 use crate::options::ListenOptions;
+use crate::resolver::Question;
 use crate::sys::Listener;
 use crate::{Address, Error};
 use std::net::IpAddr;
@@ -10,13 +12,15 @@ use std::net::IpAddr;
 /// One server.
 pub(crate) struct ServerEntry {
     pub(crate) generation: u32,
-    /// `None` once it was closed.
+    /// `None` before it listens, and once it was closed.
     pub(crate) listener: Option<Listener>,
     /// Taken out while it runs.
     pub(crate) acceptor: Option<BoxedAcceptor>,
-    /// `None` once it was closed.
+    /// `None` before it listens, and once it was closed.
     pub(crate) address: Option<Address>,
     pub(crate) options: ListenOptions,
+    /// What it waits for before it listens, if its host is to be looked up.
+    pub(crate) opening: Option<Box<Opening>>,
     /// Accepted sockets that are not destroyed yet.
     pub(crate) connections: usize,
     pub(crate) unref: bool,
@@ -37,7 +41,44 @@ pub(crate) struct ServerEntry {
     pub(crate) closed: bool,
 }
 
+/// A server whose host is being looked up.
+pub(crate) struct Opening {
+    pub(crate) question: Question,
+    pub(crate) port: u16,
+    /// The resolver was asked, or is being asked.
+    pub(crate) asked: bool,
+    /// Until the answer is there.
+    pub(crate) lookup: Option<Key>,
+}
+
 impl ServerEntry {
+    /// A server that does not listen yet.
+    pub(crate) fn new(key: Key, options: ListenOptions, acceptor: BoxedAcceptor) -> ServerEntry {
+        ServerEntry {
+            generation: key.generation,
+            listener: None,
+            acceptor: Some(acceptor),
+            address: None,
+            options,
+            opening: None,
+            connections: 0,
+            unref: false,
+            in_ready: false,
+            lost_in_a_row: 0,
+            starved: false,
+            announce: false,
+            error: None,
+            in_notes: false,
+            close_noted: false,
+            closed: false,
+        }
+    }
+
+    /// It listens or is about to: a reason for the loop to go on, unless it was told otherwise.
+    pub(crate) fn keeps_alive(&self) -> bool {
+        self.listener.is_some() || self.opening.is_some()
+    }
+
     pub(crate) fn is_listening(&self) -> bool {
         self.listener.is_some()
     }

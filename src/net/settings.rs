@@ -17,8 +17,8 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if let Some(connecting) = entry.connecting_mut() {
-            connecting.options.no_delay = no_delay;
+        if let Some(settings) = entry.settings_mut() {
+            settings.no_delay = no_delay;
         } else if entry.flags.contains(Flags::NO_DELAY) != no_delay {
             entry.apply_no_delay(no_delay, &mut self.sys); // only a change is worth a system call
         }
@@ -29,9 +29,9 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if let Some(connecting) = entry.connecting_mut() {
-            connecting.options.keep_alive = enable;
-            connecting.options.keep_alive_initial_delay = delay;
+        if let Some(settings) = entry.settings_mut() {
+            settings.keep_alive = enable;
+            settings.keep_alive_initial_delay = delay;
         } else {
             entry.apply_keep_alive(enable, delay, &mut self.sys);
         }
@@ -41,8 +41,8 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
-        if let Some(connecting) = entry.connecting_mut() {
-            connecting.options.type_of_service = Some(value);
+        if let Some(settings) = entry.settings_mut() {
+            settings.type_of_service = Some(value);
         } else if let Some(stream) = entry.stream.as_ref()
             && !entry.lifecycle.is_destroyed()
             && let Err(error) = self.sys.set_type_of_service(stream, value)
@@ -53,11 +53,9 @@ impl Net {
 
     pub(super) fn type_of_service(&self, key: Key) -> Option<u8> {
         let entry = self.sockets.get(key)?;
-        let connecting = entry.cold.as_ref().and_then(|cold| cold.connect.as_ref());
-        match (connecting, &entry.stream) {
-            (Some(connecting), _) => connecting.options.type_of_service,
-            (None, Some(stream)) => self.sys.type_of_service(stream).ok(),
-            (None, None) => None,
+        match &entry.stream {
+            Some(stream) => self.sys.type_of_service(stream).ok(),
+            None => entry.connecting()?.options.type_of_service,
         }
     }
 }

@@ -53,6 +53,18 @@ impl Net {
         }
         assert_eq!(idle_entries, self.idle.len(), "idle entries of nobody");
 
+        for (key, attempt) in self.attempts.iter() {
+            let socket = self.sockets.get(attempt.socket);
+            let connecting = socket.and_then(|entry| entry.connecting());
+            assert!(
+                connecting.is_some_and(|it| it.has_attempt(key)),
+                "attempt {key:?} of nobody"
+            );
+            let target = Target::Attempt(key).to_token();
+            let in_ready = ready.get(&target).copied().unwrap_or(0);
+            assert_eq!(in_ready, usize::from(attempt.in_ready), "attempt {key:?}");
+        }
+
         for (key, server) in self.servers.iter() {
             let target = Target::Server(key).to_token();
             let place = |list: &BTreeMap<u64, usize>| list.get(&target).copied().unwrap_or(0);
@@ -69,10 +81,10 @@ impl Net {
                 usize::from(server.in_notes),
                 "server {key:?}"
             );
-            let done = server.listener.is_none() && open == 0;
+            let done = !server.keeps_alive() && open == 0;
             assert_eq!(server.close_noted, done, "the close of server {key:?}");
             assert_eq!(place(&closing), usize::from(done), "server {key:?} closing");
-            alive += usize::from(server.is_listening() && !server.unref);
+            alive += usize::from(server.keeps_alive() && !server.unref);
         }
         alive += self.timers.assert_sound() + self.offloads.len();
         assert_eq!(alive, self.alive, "alive");
@@ -117,6 +129,8 @@ impl Net {
         assert_eq!(self.sockets.len(), 0, "sockets are left");
         assert_eq!(self.servers.len(), 0, "servers are left");
         assert_eq!(self.timers.len(), 0, "timers are left");
+        assert_eq!(self.attempts.len(), 0, "attempts are left");
+        assert_eq!(self.lookups.len(), 0, "lookups are left");
         assert_eq!(self.offloads.len(), 0, "work on other threads is left");
         assert!(!self.has_work(), "work is left");
         assert_eq!(self.alive, 0, "nothing is there to keep the loop going");

@@ -177,6 +177,17 @@ impl Net {
         self.set_timer_unref(id, false);
     }
 
+    /// A timer of the loop's own, which does not keep it going.
+    pub(super) fn set_alarm(
+        &mut self,
+        delay: Duration,
+        ring: impl FnOnce(&mut Net) + 'static,
+    ) -> TimerId {
+        let alarm = self.set_timeout(delay, ring);
+        self.unref_timer(alarm);
+        alarm
+    }
+
     fn add_timer(&mut self, delay: Duration, work: Work) -> TimerId {
         let deadline = self.deadline(delay);
         let Timers { wheel, slots, .. } = &mut self.timers;

@@ -2,17 +2,22 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
-use crate::address::Address;
+use super::endpoint::{self, Endpoint};
+use super::{NameOptions, SocketOptions, attempt_timeout, high_water_mark, keep_alive_delay};
+use crate::address::{Address, Family};
 use crate::block_list::BlockList;
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::resolver::Resolver;
 
 /// Where a socket connects to, and what it is made with.
 ///
 /// Whatever says where turns into it, so that `connect` takes it as it is: a host and a port; a
-/// [`SocketAddr`]; a text; a [`Path`].
+/// [`SocketAddr`]; a text; a [`Path`]; a bare port, which is one of `localhost`. A host that is no IP
+/// address is a name, which the loop's [`Resolver`] or that of these options looks up.
 ///
 /// ```
 /// use netloop::ConnectOptions;
@@ -21,6 +26,8 @@ use crate::error::{Error, Result};
 ///
 /// ConnectOptions::from((Ipv6Addr::LOCALHOST, 8080));
 /// ConnectOptions::from("[::1]:8080");
+/// ConnectOptions::from(("example.org", 80));
+/// ConnectOptions::from(8080);
 /// let options = ConnectOptions::from("127.0.0.1:8080").timeout(Duration::from_secs(5));
 /// ```
 ///
@@ -29,9 +36,11 @@ use crate::error::{Error, Result};
 /// Making options never fails; `connect` does, with
 ///
 /// - `ERR_SOCKET_BAD_PORT` if the text has no port from 0 to 65535,
-/// - `ERR_INVALID_IP_ADDRESS` if the host is no IP literal: names are not looked up yet,
-/// - `ERR_INVALID_ARG_VALUE` if there is a port and no host, or if an IPv6 address stands before a
-///   port without brackets.
+/// - `ERR_INVALID_IP_ADDRESS` if the host ends in a number and is no IP address as one writes it
+///   (`127.1`, `0x7f.1`), or has a colon, a bracket or a zone and is no IPv6 address,
+/// - `ERR_INVALID_ARG_VALUE` if the host is longer than 253 bytes or not all visible ASCII, or if
+///   an IPv6 address stands before a port without brackets,
+/// - `ERR_OUT_OF_RANGE` if an attempt is given no time at all.
 ///
 /// Node: the options of [`socket.connect`] and of [`new net.Socket`], which are one here.
 ///
@@ -40,12 +49,15 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 #[must_use = "options do nothing until they are given to `connect`"]
 pub struct ConnectOptions {
-    peer: Result<Address>,
+    peer: Result<Place>,
+    pub(crate) names: NameOptions,
     pub(crate) local: LocalOptions,
     /// Zero is no timeout.
     pub(crate) timeout: Duration,
     /// `None` blocks nobody.
     pub(crate) block_list: Option<BlockList>,
+    /// Zero is no deadline.
+    pub(crate) connect_timeout: Duration,
     pub(crate) socket: SocketOptions,
 }
 
@@ -189,18 +201,98 @@ impl ConnectOptions {
         self
     }
 
-    /// Whom to connect to, or why the text the options were made from names nobody.
-    pub(crate) fn resolve(&self) -> Result<Address> {
+    /// Destroys the socket with `ETIMEDOUT` if the connection does not stand `limit` after the call:
+    /// looking up the host and all attempts together.
+    ///
+    /// Default [`Duration::ZERO`], none: then the kernel gives up an address that does not answer
+    /// after about two minutes (tcp(7), `tcp_syn_retries`). Node has no such option.
+    pub fn connect_timeout(mut self, limit: Duration) -> ConnectOptions {
+        self.connect_timeout = limit;
+        self
+    }
+
+    /// The only address family to look a host up for, and to try only the first address of;
+    /// default: both, and all of them. Without effect on an IP address.
+    pub fn family(mut self, family: Family) -> ConnectOptions {
+        self.names.family = Some(family);
+        self
+    }
+
+    /// Who looks the host up, instead of the loop's [`Resolver`].
+    #[doc(alias = "lookup")]
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> ConnectOptions {
+        self.names.resolver = Some(Rc::new(resolver));
+        self
+    }
+
+    /// Whether several addresses of a host are tried, IPv6 and IPv4 in turn, until one answers;
+    /// default: as [`Net::set_default_auto_select_family`](crate::Net) says, `true`.
+    ///
+    /// Without it, only the first address is tried. So it is too if a
+    /// [`family`](Self::family) or a [`local_address`](Self::local_address) is asked for.
+    #[doc(alias = "autoSelectFamily")]
+    pub fn auto_select_family(mut self, several: bool) -> ConnectOptions {
+        self.names.auto_select_family = Some(several);
+        self
+    }
+
+    /// How long an address may take to answer before the next one is tried; the last one has all
+    /// the time that the kernel gives it.
+    ///
+    /// Default 500 ms; at least 10 ms. If attempts are [parallel](Self::parallel_attempts) it is
+    /// the delay between their beginnings, by default 250 ms.
+    #[doc(alias = "autoSelectFamilyAttemptTimeout")]
+    pub fn auto_select_family_attempt_timeout(mut self, timeout: Duration) -> ConnectOptions {
+        self.names.attempt_timeout = Some(timeout);
+        self
+    }
+
+    /// Whether an attempt goes on while the next address is tried; default `false`, as in Node.
+    ///
+    /// An address that is slow and not dead can win then, and an address that is dead costs 250 ms,
+    /// not 500. The first connection that stands closes the others, which their peers may see
+    /// accepted and closed. At most eight attempts are under way; for a ninth the oldest is given
+    /// up. See [RFC 8305](https://www.rfc-editor.org/rfc/rfc8305#section-5).
+    #[doc(alias = "happy eyeballs")]
+    pub fn parallel_attempts(mut self, parallel: bool) -> ConnectOptions {
+        self.names.parallel = parallel;
+        self
+    }
+
+    /// Whom to connect to, or why the options name nobody.
+    pub(crate) fn resolve(&mut self) -> Result<Place> {
+        if let Some(timeout) = &mut self.names.attempt_timeout {
+            *timeout = attempt_timeout(*timeout)?;
+        }
         self.peer.clone()
     }
 
-    fn new(peer: Result<Address>) -> ConnectOptions {
+    fn new(peer: Result<Place>) -> ConnectOptions {
         ConnectOptions {
             peer,
+            names: NameOptions::default(),
+            connect_timeout: Duration::ZERO,
             local: LocalOptions::default(),
             timeout: Duration::ZERO,
             block_list: None,
             socket: SocketOptions::default(),
+        }
+    }
+}
+
+/// Whom to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    At(Address),
+    /// A host to be looked up, and a port.
+    Named(Arc<str>, u16),
+}
+
+impl From<Endpoint> for Place {
+    fn from(endpoint: Endpoint) -> Place {
+        match endpoint {
+            Endpoint::At(inet) => Place::At(inet.into()),
+            Endpoint::Named(host, port) => Place::Named(host, port),
         }
     }
 }
@@ -226,6 +318,11 @@ impl LocalOptions {
         }
     }
 
+    /// An address was asked for, which has a family.
+    pub(crate) fn has_address(self) -> bool {
+        self.ip.is_some()
+    }
+
     /// What an error tells of it: Node does if both were asked for.
     pub(crate) fn told(self) -> Option<SocketAddr> {
         match (self.ip, self.port) {
@@ -244,7 +341,7 @@ impl From<SocketAddr> for ConnectOptions {
 impl From<Address> for ConnectOptions {
     /// What [`Server::address`](crate::Server::address) answered, say.
     fn from(address: Address) -> ConnectOptions {
-        ConnectOptions::new(Ok(address))
+        ConnectOptions::new(Ok(Place::At(address)))
     }
 }
 
@@ -280,21 +377,23 @@ impl From<(Ipv6Addr, u16)> for ConnectOptions {
     }
 }
 
+impl From<u16> for ConnectOptions {
+    /// A port of `localhost`.
+    fn from(port: u16) -> ConnectOptions {
+        ("", port).into()
+    }
+}
+
 impl From<(&str, u16)> for ConnectOptions {
-    /// A host and a port.
+    /// A host and a port; an empty host is `localhost`, as in Node.
     fn from((host, port): (&str, u16)) -> ConnectOptions {
-        ConnectOptions::new(match host {
-            // Node would look `localhost` up.
-            "" => Err(Error::invalid_argument(format!(
-                "A host to connect to stands before the port, as in '127.0.0.1:{port}'."
-            ))),
-            host => endpoint::literal(host, port).map(Address::from),
-        })
+        let host = if host.is_empty() { "localhost" } else { host };
+        ConnectOptions::new(endpoint::read(host, port).map(Place::from))
     }
 }
 
 impl From<&str> for ConnectOptions {
-    /// `"host:port"` or `"[::1]:port"`.
+    /// `"host:port"`, `"[::1]:port"`, or only a `"port"`, of `localhost`.
     fn from(text: &str) -> ConnectOptions {
         match endpoint::split(text) {
             Ok(host_and_port) => host_and_port.into(),
@@ -320,7 +419,17 @@ mod tests {
     use super::*;
 
     fn peer(options: impl Into<ConnectOptions>) -> Address {
-        options.into().resolve().unwrap()
+        match options.into().resolve().unwrap() {
+            Place::At(address) => address,
+            Place::Named(host, _) => panic!("{host} is a name"),
+        }
+    }
+
+    fn name(options: impl Into<ConnectOptions>) -> (String, u16) {
+        match options.into().resolve().unwrap() {
+            Place::Named(host, port) => (host.to_string(), port),
+            Place::At(address) => panic!("{address} is no name"),
+        }
     }
 
     fn code(options: impl Into<ConnectOptions>) -> String {
@@ -355,13 +464,35 @@ mod tests {
 
     #[test]
     fn a_text_that_names_nobody_is_told_by_resolve() {
-        assert_eq!(code("8080"), "ERR_INVALID_ARG_VALUE");
-        assert_eq!(code(":8080"), "ERR_INVALID_ARG_VALUE");
-        assert_eq!(code(("", 8080)), "ERR_INVALID_ARG_VALUE");
         assert_eq!(code("::1:80"), "ERR_INVALID_ARG_VALUE");
         assert_eq!(code("127.0.0.1"), "ERR_SOCKET_BAD_PORT");
-        assert_eq!(code("localhost:80"), "ERR_INVALID_IP_ADDRESS");
-        assert_eq!(code(("localhost", 80)), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code("127.1:80"), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code(("0x7f.1", 80)), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code(("a b", 80)), "ERR_INVALID_ARG_VALUE");
+    }
+
+    #[test]
+    fn a_host_that_is_no_ip_address_is_a_name_and_no_host_is_localhost() {
+        let localhost = ("localhost".to_owned(), 8080);
+        assert_eq!(name(8080), localhost);
+        assert_eq!(name("8080"), localhost);
+        assert_eq!(name(":8080"), localhost);
+        assert_eq!(name(("", 8080)), localhost);
+        assert_eq!(name("localhost:8080"), localhost);
+        assert_eq!(name(("example.org.", 1)), ("example.org.".to_owned(), 1));
+    }
+
+    #[test]
+    fn r85_an_attempt_of_no_time_is_refused_and_a_short_one_made_longer() {
+        let options =
+            |timeout| ConnectOptions::from(80).auto_select_family_attempt_timeout(timeout);
+        assert_eq!(code(options(Duration::ZERO)), "ERR_OUT_OF_RANGE");
+        let mut options = options(Duration::from_nanos(1));
+        options.resolve().unwrap();
+        assert_eq!(
+            options.names.attempt_timeout,
+            Some(Duration::from_millis(10))
+        );
     }
 
     #[test]

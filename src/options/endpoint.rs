@@ -1,12 +1,24 @@
-//! Reading `"host:port"`, where the host is an IP literal.
+//! Reading `"host:port"`: an IP literal, or a name that a resolver may be asked for.
 //!
 //! Knows how the two are written, not what an absent host means: that differs between `listen` and
 //! `connect`.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::error::{Error, Quoted, Result};
+
+/// The longest name that the DNS has: 255 bytes on the wire.
+const MOST_NAME_BYTES: usize = 253;
+
+/// What a text may point to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    At(SocketAddr),
+    /// A name to be looked up, and a port.
+    Named(Arc<str>, u16),
+}
 
 /// Splits `"host:port"`, `"[::1]:port"`, `":port"` or a bare `"port"`; the host of the last two is
 /// empty.
@@ -35,12 +47,17 @@ pub(super) fn split(text: &str) -> Result<(&str, u16)> {
     Ok((host, port))
 }
 
-/// Reads `host` as an IP literal; an IPv6 one may name its zone by number, as in `fe80::1%2`.
-pub(super) fn literal(host: &str, port: u16) -> Result<SocketAddr> {
+/// Reads a host that is not empty: an IP literal, of which an IPv6 one may name its zone by number,
+/// as in `fe80::1%2`, or else a name.
+pub(super) fn read(host: &str, port: u16) -> Result<Endpoint> {
     if let Ok(ip) = host.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, port));
+        return Ok(Endpoint::At(SocketAddr::new(ip, port)));
     }
-    zoned(host, port).ok_or_else(|| Error::invalid_ip_address(host))
+    if let Some(zoned) = zoned(host, port) {
+        return Ok(Endpoint::At(zoned));
+    }
+    check_name(host)?;
+    Ok(Endpoint::Named(host.into(), port))
 }
 
 fn zoned(host: &str, port: u16) -> Option<SocketAddr> {
@@ -48,6 +65,43 @@ fn zoned(host: &str, port: u16) -> Option<SocketAddr> {
     let ip: Ipv6Addr = ip.parse().ok()?;
     let flow_info = 0;
     Some(SocketAddrV6::new(ip, port, flow_info, decimal(zone)?).into())
+}
+
+/// Refuses what no name can be, and what a resolver might take for something else than it looks
+/// like (FAULTS G5). What passes is handed on whole: nothing is cut, folded or escaped.
+fn check_name(host: &str) -> Result<()> {
+    // Only addresses have a colon or a zone; brackets belong into a "host:port".
+    if host.contains([':', '%', '[', ']']) || ends_in_a_number(host) {
+        return Err(Error::invalid_ip_address(host));
+    }
+    if host.len() > MOST_NAME_BYTES {
+        return Err(Error::invalid_argument(format!(
+            "A host name has at most {MOST_NAME_BYTES} bytes. Received {}.",
+            host.len()
+        )));
+    }
+    if host.is_empty() || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::invalid_argument(format!(
+            "A host name is visible ASCII; others have a form in it that begins with 'xn--'. \
+             Received '{}'.",
+            Quoted(host)
+        )));
+    }
+    Ok(())
+}
+
+/// `127.1`, `0x7f.1` and `2130706433` are addresses to inet_aton(3), and so to getaddrinfo, but not
+/// to whoever checks a host against a list. No top-level domain is a number, so a name that ends in
+/// one is meant for that.
+fn ends_in_a_number(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    let last = host.rsplit('.').next().unwrap_or(host);
+    let is_number =
+        |digits: &str, is_digit: fn(&u8) -> bool| digits.bytes().all(|it| is_digit(&it));
+    match last.strip_prefix("0x").or_else(|| last.strip_prefix("0X")) {
+        Some(hex) => is_number(hex, u8::is_ascii_hexdigit),
+        None => !last.is_empty() && is_number(last, u8::is_ascii_digit),
+    }
 }
 
 /// Reads digits and nothing else: std would take a sign.
@@ -110,8 +164,8 @@ mod tests {
 
     #[test]
     fn a_literal_may_name_its_zone_by_number() {
-        let zoned = literal("fe80::1%2", 80).unwrap();
-        assert_eq!(zoned, "[fe80::1%2]:80".parse().unwrap());
+        let zoned = read("fe80::1%2", 80).unwrap();
+        assert_eq!(zoned, Endpoint::At("[fe80::1%2]:80".parse().unwrap()));
         for host in [
             "fe80::1%eth0",
             "fe80::1%",
@@ -119,15 +173,57 @@ mod tests {
             "127.0.0.1%2",
             "%2",
         ] {
-            assert!(literal(host, 80).is_err(), "{host}");
+            let error = read(host, 80).unwrap_err();
+            assert_eq!(error.code(), "ERR_INVALID_IP_ADDRESS", "{host}");
         }
     }
 
     #[test]
-    fn a_name_is_not_looked_up() {
-        for host in ["localhost", "", "127.0.0", "[::1]", "1.2.3.4.5", "::1\0"] {
-            let error = literal(host, 80).unwrap_err();
+    fn g5_a_name_is_handed_on_whole() {
+        let long = format!("{}.example", "a".repeat(245));
+        assert_eq!(long.len(), 253);
+        for host in [
+            "localhost",
+            "example.org",
+            "example.org.", // ends in the root: no search list
+            "EXAMPLE.org",
+            "_service.example",
+            "a-1.2b",
+            "xn--bcher-kva.example",
+            "0xg.0xzz",
+            &long,
+        ] {
+            let named = Endpoint::Named(host.into(), 80);
+            assert_eq!(read(host, 80).unwrap(), named, "{host}");
+        }
+    }
+
+    #[test]
+    fn g5_what_only_looks_like_a_name_is_refused_before_anybody_is_asked() {
+        for host in [
+            "127.1",
+            "127.1.",
+            "0x7f.1",
+            "0X7F.0x1",
+            "2130706433",
+            "0x7f000001",
+            "1.2.3.4.5",
+            "127.0.0.0.1",
+            "0177.0.0.1",
+            "127.0.0.1.",
+            "example.0x",
+            "[::1]",
+            "::1\0",
+            "a:b",
+        ] {
+            let error = read(host, 80).unwrap_err();
             assert_eq!(error.code(), "ERR_INVALID_IP_ADDRESS", "{host:?}");
+        }
+        let long = "a".repeat(254);
+        for host in ["a\0.example", "a b", "bücher.example", "a\n", "", &long] {
+            let error = read(host, 80).unwrap_err();
+            assert_eq!(error.code(), "ERR_INVALID_ARG_VALUE", "{host:?}");
+            assert!(error.is_misuse());
         }
     }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{SocketOptions, endpoint, high_water_mark, keep_alive_delay};
+use super::endpoint::{self, Endpoint};
+use super::{SocketOptions, high_water_mark, keep_alive_delay};
 use crate::address::Address;
 use crate::block_list::BlockList;
 use crate::error::{Error, Result};
@@ -14,8 +15,10 @@ use crate::error::{Error, Result};
 /// Where a server listens, and what it gives to each socket it accepts.
 ///
 /// Whatever says where turns into it, so that `listen` takes it as it is: a port; a host and a
-/// port; a [`SocketAddr`]; a text; a [`Path`]; a descriptor. A port of 0 lets the kernel choose one. Without a host, the
-/// server listens on `::` for IPv6 and IPv4 alike, or on `0.0.0.0` where there is no IPv6.
+/// port; a [`SocketAddr`]; a text; a [`Path`]; a descriptor. A port of 0 lets the kernel choose one.
+/// Without a host, the server listens on `::` for IPv6 and IPv4 alike, or on `0.0.0.0` where there
+/// is no IPv6. A host that is no IP address is a name, which the loop's
+/// [`Resolver`](crate::Resolver) looks up.
 ///
 /// ```
 /// use netloop::ListenOptions;
@@ -33,8 +36,10 @@ use crate::error::{Error, Result};
 /// Making options never fails; `listen` does, with
 ///
 /// - `ERR_SOCKET_BAD_PORT` if the text has no port from 0 to 65535,
-/// - `ERR_INVALID_IP_ADDRESS` if the host is no IP literal: names are not looked up yet,
-/// - `ERR_INVALID_ARG_VALUE` if an IPv6 address stands before a port without brackets.
+/// - `ERR_INVALID_IP_ADDRESS` if the host ends in a number and is no IP address as one writes it
+///   (`127.1`, `0x7f.1`), or has a colon, a bracket or a zone and is no IPv6 address,
+/// - `ERR_INVALID_ARG_VALUE` if the host is longer than 253 bytes or not all visible ASCII, or if
+///   an IPv6 address stands before a port without brackets.
 ///
 /// Node: the options of [`server.listen`] and of [`net.createServer`], which are one here.
 ///
@@ -68,6 +73,17 @@ pub(crate) enum Bind {
     Local(Address),
     /// Nowhere: it was bound by somebody else.
     Given(Given),
+    /// One of the addresses of a host that is to be looked up.
+    Named(Arc<str>, u16),
+}
+
+impl From<Endpoint> for Bind {
+    fn from(endpoint: Endpoint) -> Bind {
+        match endpoint {
+            Endpoint::At(address) => Bind::At(address),
+            Endpoint::Named(host, port) => Bind::Named(host, port),
+        }
+    }
 }
 
 /// A descriptor that one server is to have: options can be cloned, and it can't.
@@ -415,7 +431,7 @@ impl From<(&str, u16)> for ListenOptions {
     fn from((host, port): (&str, u16)) -> ListenOptions {
         ListenOptions::new(match host {
             "" => Ok(Bind::AnyHost(port)),
-            host => endpoint::literal(host, port).map(Bind::At),
+            host => endpoint::read(host, port).map(Bind::from),
         })
     }
 }
@@ -526,14 +542,20 @@ mod tests {
         assert_eq!(code("70000"), "ERR_SOCKET_BAD_PORT");
         assert_eq!(code("127.0.0.1:70000"), "ERR_SOCKET_BAD_PORT");
         assert_eq!(code(""), "ERR_SOCKET_BAD_PORT");
-        assert_eq!(code("localhost:80"), "ERR_INVALID_IP_ADDRESS");
-        assert_eq!(code(("localhost", 80)), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code("127.1:80"), "ERR_INVALID_IP_ADDRESS");
+        assert_eq!(code(("a b", 80)), "ERR_INVALID_ARG_VALUE");
         assert_eq!(code("::1:80"), "ERR_INVALID_ARG_VALUE");
     }
 
     #[test]
+    fn a_host_that_is_no_ip_address_is_a_name() {
+        assert_eq!(bind("localhost:80"), Bind::Named("localhost".into(), 80));
+        assert_eq!(bind(("a.example", 80)), Bind::Named("a.example".into(), 80));
+    }
+
+    #[test]
     fn a_bad_text_stays_bad_whatever_is_built_on_it() {
-        let options = ListenOptions::from("localhost:80").backlog(1).clone();
+        let options = ListenOptions::from("127.1:80").backlog(1).clone();
         assert!(options.resolve().unwrap_err().is_misuse());
     }
 

@@ -10,14 +10,16 @@
 mod connect;
 mod endpoint;
 mod listen;
+mod names;
 mod pipe;
 
 use std::time::Duration;
 
 pub use connect::ConnectOptions;
-pub(crate) use connect::LocalOptions;
+pub(crate) use connect::{LocalOptions, Place};
 pub(crate) use listen::Bind;
 pub use listen::{ListenOptions, OutOfDescriptors};
+pub(crate) use names::{NameDefaults, NameOptions, attempt_timeout};
 pub use pipe::PipeOptions;
 
 /// Bytes that may stand in a write queue before the next write is refused, unless an option says

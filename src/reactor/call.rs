@@ -5,7 +5,7 @@
 //! else.
 
 use crate::handler::{BoxedAcceptor, Handler};
-use crate::net::{Every, Key, Net};
+use crate::net::{Every, Key, Net, Target};
 
 /// A handler at work. Dropping it puts the handler back, unless it was replaced meanwhile; after a
 /// panic it also destroys the socket.
@@ -110,6 +110,42 @@ impl Drop for ServerCall<'_> {
             // The rest of the backlog and of the notes is still to come.
             self.net.mark_server_ready(self.key);
             self.net.note_server(self.key);
+        }
+    }
+}
+
+/// A resolver at work. After a panic the lookup fails, since its promise is dropped, and what else
+/// is noted for whoever asked is still to be told.
+pub(super) struct ResolverCall<'net> {
+    pub(super) net: &'net mut Net,
+    asker: Target,
+    returned: bool,
+}
+
+impl<'net> ResolverCall<'net> {
+    pub(super) fn begin(net: &'net mut Net, asker: Target) -> ResolverCall<'net> {
+        ResolverCall {
+            net,
+            asker,
+            returned: false,
+        }
+    }
+
+    /// It did not panic.
+    pub(super) fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for ResolverCall<'_> {
+    fn drop(&mut self) {
+        if self.returned {
+            return;
+        }
+        match self.asker {
+            Target::Socket(key) => self.net.renote(key),
+            Target::Server(key) => self.net.note_server(key),
+            Target::Attempt(_) => {}
         }
     }
 }

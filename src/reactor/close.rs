@@ -14,6 +14,7 @@ impl Reactor {
             match net.closing.pop_front() {
                 Some(Target::Socket(key)) => close_socket(net, key),
                 Some(Target::Server(key)) => {
+                    tell::server_notes(net, key); // why it never listened, say
                     // On the list of those to be freed before the call, which may panic.
                     net.freed.push_back(Target::Server(key));
                     tell::server_close(net, key);
@@ -21,6 +22,7 @@ impl Reactor {
                         server.closed = true;
                     }
                 }
+                Some(Target::Attempt(_)) => {} // closed with its socket
                 None => break,
             }
         }
@@ -39,6 +41,7 @@ impl Reactor {
                 Target::Server(key) => {
                     net.servers.remove(key);
                 }
+                Target::Attempt(_) => {}
             }
             net.freed.pop_front();
         }

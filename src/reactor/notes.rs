@@ -31,6 +31,7 @@ impl Reactor {
                     }
                     tell::server_notes(net, key);
                 }
+                Some(Target::Attempt(_)) => {} // told as its socket's
                 None => break,
             }
         }

@@ -31,6 +31,7 @@ impl Net {
             sys,
             sockets,
             servers,
+            attempts,
             ready,
             counters,
             ..
@@ -49,6 +50,10 @@ impl Net {
                 Target::Socket(key) => sockets.get_mut(key).map(|entry| {
                     entry.latch.latch(said);
                     entry.flags.raise(Flags::IN_READY)
+                }),
+                Target::Attempt(key) => attempts.get_mut(key).map(|attempt| {
+                    attempt.said.insert(said);
+                    !std::mem::replace(&mut attempt.in_ready, true)
                 }),
                 Target::Server(key) => servers
                     .get_mut(key)

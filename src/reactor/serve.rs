@@ -19,6 +19,7 @@ impl Reactor {
             match self.net.ready.pop_front() {
                 Some(Target::Socket(key)) => self.serve_socket(key),
                 Some(Target::Server(key)) => self.serve_server(key),
+                Some(Target::Attempt(key)) => self.net.serve_attempt(key),
                 None => break,
             }
         }
@@ -37,8 +38,7 @@ impl Reactor {
             if !net.finish_connect(key) {
                 return;
             }
-            tell::event(net, key, Event::Connect);
-            tell::event_if_open(net, key, Event::Ready);
+            tell::connected(net, key);
         }
         // Input first: it may still be there when the way out is gone already (C17).
         self.read(key);

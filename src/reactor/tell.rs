@@ -4,9 +4,11 @@
 //! its place while it runs and put back by a guard, so that a panic in one of them loses nothing.
 //! Nothing in here is reached from `net`: that is how no handler can run inside another.
 
-use super::call::{IntervalCall, ServerCall, SocketCall};
+use super::call::{IntervalCall, ResolverCall, ServerCall, SocketCall};
 use crate::handler::{BoxedAcceptor, Dropped, Event};
-use crate::net::{Due, Flags, Key, Mail, Net, Note, Notes, Server, ServerNote, Socket};
+use crate::net::{
+    Asking, Due, Flags, Key, Mail, Net, Note, Notes, Server, ServerNote, Socket, Step, Target,
+};
 
 /// Tells `event` to the handler of a socket, then flushes what it wrote.
 pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
@@ -61,7 +63,14 @@ pub(super) fn dropped(net: &mut Net, server: Key, dropped: &Dropped) {
 /// Tells a server what was noted for it.
 pub(super) fn server_notes(net: &mut Net, key: Key) {
     while let Some(note) = net.next_server_note(key) {
+        if let ServerNote::Resolve = note {
+            if let Some(asking) = net.ask_for_server(key) {
+                resolve(net, Target::Server(key), asking);
+            }
+            continue;
+        }
         server_event(net, key, |acceptor, server| match &note {
+            ServerNote::Resolve => {}
             ServerNote::Listening => acceptor.on_listening(server),
             ServerNote::Error(error) => acceptor.on_error(server, error),
         });
@@ -94,7 +103,7 @@ pub(super) fn socket_notes(net: &mut Net, key: Key) {
         entry.notes.remove(note);
         told.insert(note);
         match note {
-            Note::Attempt => attempt(net, key),
+            Note::Connect => connecting(net, key),
             Note::Written => completions(net, key),
             Note::Drain => drain(net, key),
             Note::Finish => event_if_open(net, key, Event::Finish),
@@ -104,11 +113,55 @@ pub(super) fn socket_notes(net: &mut Net, key: Key) {
     }
 }
 
-fn attempt(net: &mut Net, key: Key) {
-    if let Some(address) = net.attempt(key) {
-        event(net, key, Event::ConnectionAttempt(&address));
-        net.begin_connect(key);
+/// Takes one step after the other on the way to a connection.
+fn connecting(net: &mut Net, key: Key) {
+    while let Some(step) = net.next_step(key) {
+        match step {
+            Step::Resolve => {
+                if let Some(asking) = net.ask_for_socket(key) {
+                    resolve(net, Target::Socket(key), asking);
+                }
+            }
+            Step::Lookup(host, answer) => {
+                let (host, answer) = (&*host, answer.as_ref().copied());
+                event(net, key, Event::Lookup { host, answer });
+            }
+            Step::Attempt(place, address) => {
+                event(net, key, Event::ConnectionAttempt(&address));
+                net.begin(key, place);
+            }
+            Step::Failed(address, error) => {
+                let (address, error) = (&address, &error);
+                event(net, key, Event::ConnectionAttemptFailed { address, error });
+            }
+            Step::TimedOut(place, address) => {
+                event(net, key, Event::ConnectionAttemptTimeout(&address));
+                net.time_out(key, place);
+            }
+            Step::Connected => connected(net, key),
+        }
     }
+    if let Some(entry) = net.sockets.get_mut(key) {
+        entry.notes.remove(Note::Connect); // noted by a step, and followed by now
+    }
+}
+
+/// Tells a socket that its connection stands.
+pub(super) fn connected(net: &mut Net, key: Key) {
+    event(net, key, Event::Connect);
+    event_if_open(net, key, Event::Ready);
+}
+
+/// Asks a resolver for the addresses of a host.
+fn resolve(net: &mut Net, asker: Target, asking: Asking) {
+    let call = ResolverCall::begin(net, asker);
+    let Asking {
+        resolver,
+        question,
+        promise,
+    } = asking;
+    resolver.resolve(call.net, question, promise);
+    call.returned();
 }
 
 /// `drain` never comes once `end` or `destroy` was called (R42). If bytes wait again by now, it was
@@ -152,6 +205,8 @@ pub(super) fn completions(net: &mut Net, key: Key) {
 pub(super) fn mail(net: &mut Net, mail: Mail) {
     match mail {
         Mail::Run(run) => run(net),
+        Mail::Answer(lookup, answer) => net.answer_lookup(lookup, answer),
+        Mail::Host(number, answer) => net.host_is_back(number, answer),
         Mail::Done(key) => {
             if let Some(done) = net.take_offload(key) {
                 done(net);

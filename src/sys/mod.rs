@@ -34,6 +34,7 @@ pub(crate) use interest::Interest;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) use kernel::{Bell, Kernel};
 pub(crate) use listener::Listener;
+pub(crate) use os::names::look_up;
 pub(crate) use readiness::Readiness;
 pub(crate) use stream::Stream;
 pub(crate) use threads::{Job, Pool, QUEUED_JOBS, Waker};

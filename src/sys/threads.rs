@@ -16,7 +16,6 @@ pub(crate) const QUEUED_JOBS: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pool {
     /// Those that look up names.
-    #[expect(dead_code, reason = "names are not looked up yet")]
     Names,
     /// Those that do what the user has for them.
     Work,

@@ -1,7 +1,6 @@
 //! Group B: connecting to a literal IP address and port (R4 to R6, R11, R12, R14 to R16).
 //!
-//! R7 to R10 come with name lookup, R13 stands in `b_local_address`; of R12 the
-//! event `connectionAttemptFailed` comes with the race between addresses.
+//! R7 to R10 stand in `b_names`, R13 in `b_local_address`.
 
 use crate::support::*;
 use netloop::{
@@ -123,6 +122,7 @@ fn r5_a_socket_that_failed_to_connect_is_pending_but_not_connecting_inside_error
     assert_eq!(
         &log.lines()[1..],
         [
+            &format!("attempt failed {address} ECONNREFUSED: connecting pending opening"),
             "error ECONNREFUSED: pending closed",
             "close true: pending closed"
         ]
@@ -147,11 +147,11 @@ fn r6_the_attempt_is_told_and_begun_in_a_turn_not_in_the_call() {
 }
 
 #[test]
-fn r6_a_name_is_refused_at_once_as_long_as_there_is_no_lookup() {
+fn r6_what_can_be_neither_an_address_nor_a_name_is_refused_at_once() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
     let connect = |net: &mut Net, to: &str| net.connect(to, recorder("-", &log)).map(|s| s.id());
-    let error = connect(reactor.net(), "localhost:80").unwrap_err();
+    let error = connect(reactor.net(), "127.1:80").unwrap_err();
     assert_eq!(error.code(), "ERR_INVALID_IP_ADDRESS");
     let error = connect(reactor.net(), "127.0.0.1:65536").unwrap_err();
     assert_eq!(error.code(), "ERR_SOCKET_BAD_PORT");
@@ -239,7 +239,7 @@ fn r11_destroy_wins_over_a_connection_that_stands_but_was_not_told_yet() {
 }
 
 #[test]
-fn r12_a_failed_connect_tells_attempt_error_and_close_and_the_error_tells_what_failed() {
+fn r12_a_failed_connect_tells_attempt_failure_error_and_close_and_the_error_tells_what_failed() {
     let mut reactor = Reactor::new().unwrap();
     let log = Log::new();
     let (_refusing, address) = refusing();
@@ -254,9 +254,10 @@ fn r12_a_failed_connect_tells_attempt_error_and_close_and_the_error_tells_what_f
     turn_until_line(&mut reactor, &log, "client close true");
     turn_until_quiet(&mut reactor);
     let attempt = format!("attempt {address}");
+    let failed = format!("attempt failed {address} ECONNREFUSED");
     assert_eq!(
         log.of("client"),
-        [&attempt, "error ECONNREFUSED", "close true"]
+        [&attempt, &failed, "error ECONNREFUSED", "close true"]
     );
     let error = told.take().unwrap();
     assert_eq!(error.code(), "ECONNREFUSED");
@@ -380,7 +381,13 @@ fn r15_from_a_failed_connect_too() {
     reactor.net().connect(address, client).unwrap();
     run_to_its_end(&mut reactor);
     let attempt = format!("attempt {address} (0, 0)");
-    let once = [&attempt, "error ECONNREFUSED (0, 0)", "close true (0, 0)"];
+    let failed = format!("attempt failed {address} ECONNREFUSED (0, 0)");
+    let once = [
+        &attempt,
+        &failed,
+        "error ECONNREFUSED (0, 0)",
+        "close true (0, 0)",
+    ];
     assert_eq!(log.lines(), [once, once].concat());
     assert_eq!(ids.borrow().len(), 2);
 }

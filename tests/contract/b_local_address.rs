@@ -130,7 +130,8 @@ fn b7_a_socket_that_would_talk_to_itself_is_refused() {
     socket.write(b"is anybody there?");
     turn_until_line(&mut reactor, &log, "client close true");
     let attempt = format!("attempt {itself}");
-    let told = [&attempt, "error ECONNREFUSED", "close true"];
+    let failed = format!("attempt failed {itself} ECONNREFUSED");
+    let told = [&attempt, &failed, "error ECONNREFUSED", "close true"];
     assert_eq!(log.of("client"), told);
     let text = format!("text connect ECONNREFUSED {itself} - Local ({itself})");
     assert!(log.has(&text));

@@ -265,6 +265,7 @@ fn r34_if_connecting_fails_after_end_only_that_error_is_told() {
         log.of("socket"),
         [
             &format!("attempt {address}"),
+            &format!("attempt failed {address} ECONNREFUSED"),
             "error ECONNREFUSED",
             "close true"
         ]

@@ -124,6 +124,7 @@ fn r44_so_it_is_when_the_connect_fails() {
         log.lines(),
         [
             &*format!("us attempt {address}"),
+            &*format!("us attempt failed {address} ECONNREFUSED"),
             "us error ECONNREFUSED",
             "us close true",
             "nothing ERR_SOCKET_CLOSED_BEFORE_CONNECTION",

@@ -112,7 +112,7 @@ fn r64_a_reset_of_a_destroyed_socket_does_nothing() {
     reactor.net().connect(nobody, handler).unwrap();
     turn_until_line(&mut reactor, &log, "us close true");
     turn_until_quiet(&mut reactor);
-    assert_eq!(log.of("us")[1..], ["error ECONNREFUSED", "close true"]);
+    assert_eq!(log.of("us")[2..], ["error ECONNREFUSED", "close true"]);
 }
 
 /// Node's abort signal is an id and an error here; "aborted before" is a socket destroyed before it

@@ -195,7 +195,8 @@ fn r12_a_connect_to_a_path_tells_code_and_path() {
     let path = path.display();
     assert_eq!(text, format!("connect ENOENT {path}"));
     let attempt = format!("attempt {path}");
-    assert_eq!(told, [&attempt, "error ENOENT", "close true"]);
+    let failed = format!("attempt failed {path} ENOENT");
+    assert_eq!(told, [&attempt, &failed, "error ENOENT", "close true"]);
 }
 
 #[test]

@@ -51,7 +51,7 @@ fn a_port_in_use_exits_1_with_the_text_of_node() {
 
 #[test]
 fn an_address_that_is_none_exits_1() {
-    for argument in ["127.0.0.1:65536", "65536", "somewhere:7000"] {
+    for argument in ["127.0.0.1:65536", "65536", "127.1:7000"] {
         let (code, words) = example::refused(&[argument]);
         assert_eq!(code, Some(1), "{argument}: {words}");
         assert_eq!(words.lines().count(), 1, "{argument}: {words}");

@@ -19,7 +19,10 @@ use std::time::{Duration, Instant};
 /// The kinds of callbacks. An acceptor's `on_error` needs a lack of descriptors: A1 has it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Within {
+    Lookup,
     Attempt,
+    AttemptFailed,
+    AttemptTimeout,
     Connect,
     Ready,
     Data,
@@ -43,8 +46,11 @@ pub(crate) enum Within {
 use Within::*;
 
 impl Within {
-    pub(crate) const ALL: [Within; 19] = [
+    pub(crate) const ALL: [Within; 22] = [
+        Lookup,
         Attempt,
+        AttemptFailed,
+        AttemptTimeout,
         Connect,
         Ready,
         Data,
@@ -67,7 +73,10 @@ impl Within {
 
     fn of(event: &Event<'_>) -> Within {
         match event {
+            Event::Lookup { .. } => Lookup,
             Event::ConnectionAttempt(_) => Attempt,
+            Event::ConnectionAttemptFailed { .. } => AttemptFailed,
+            Event::ConnectionAttemptTimeout(_) => AttemptTimeout,
             Event::Connect => Connect,
             Event::Ready => Ready,
             Event::Data(_) => Data,
@@ -85,7 +94,10 @@ impl Within {
     /// The callback is about one socket, which is the one that a panic in it costs.
     pub(crate) fn is_of_a_socket(self) -> bool {
         match self {
-            Attempt
+            Lookup
+            | Attempt
+            | AttemptFailed
+            | AttemptTimeout
             | Connect
             | Ready
             | Data
@@ -124,6 +136,8 @@ pub(crate) struct Stage {
     sockets: RefCell<HashMap<SocketId, usize>>,
     servers: RefCell<HashMap<ServerId, usize>>,
     timers: RefCell<Vec<TimerId>>,
+    /// What has to be there as long as the stage is.
+    kept: RefCell<Option<Box<dyn std::any::Any>>>,
 }
 
 impl Stage {
@@ -256,6 +270,7 @@ pub(crate) fn play(within: Within, deed: impl Fn(&mut Net, &Rc<Stage>) + 'static
         sockets: RefCell::default(),
         servers: RefCell::default(),
         timers: RefCell::default(),
+        kept: RefCell::default(),
     });
     let mut reactor = Reactor::new().unwrap();
     bury_one_of_each(&mut reactor, &stage);
@@ -299,6 +314,15 @@ fn bury_one_of_each(reactor: &mut Reactor, stage: &Stage) {
     stage.dead.set(Some((socket_id, server_id, timer)));
 }
 
+/// To a host whose first address is `before`, where nobody listens, and whose second is the
+/// server's.
+fn by_name(address: SocketAddr, before: [u8; 4]) -> ConnectOptions {
+    let answer = [before.into(), address.ip()];
+    ConnectOptions::from(("stage.example", address.port()))
+        .auto_select_family_attempt_timeout(Duration::from_millis(10))
+        .resolver(answering(&answer))
+}
+
 fn set_up(reactor: &mut Reactor, stage: &Rc<Stage>) -> SocketAddr {
     let options = ListenOptions::from("127.0.0.1:0").max_connections(2);
     let server = reactor
@@ -310,7 +334,15 @@ fn set_up(reactor: &mut Reactor, stage: &Rc<Stage>) -> SocketAddr {
     stage.expect_server(server.id());
 
     // With the lowest mark, what is written before the connection stands asks for a drain.
-    let options = ConnectOptions::from(address).high_water_mark(1);
+    let options = match stage.within {
+        Lookup | AttemptFailed => by_name(address, [127, 0, 0, 2]),
+        AttemptTimeout => {
+            *stage.kept.borrow_mut() = Some(Box::new(black_hole([127, 0, 0, 3], address.port())));
+            by_name(address, [127, 0, 0, 3])
+        }
+        _ => ConnectOptions::from(address),
+    };
+    let options = options.high_water_mark(1);
     let mut client = reactor
         .net()
         .connect(options, stage.handler("client"))
@@ -403,7 +435,9 @@ impl Played {
                 client.set_timeout(Duration::from_millis(1));
                 self.turn_until(|played| played.stage.done.get());
             }
-            (Timer | Interval, _) => self.turn_until(|played| played.stage.done.get()),
+            (Timer | Interval | AttemptTimeout, _) => {
+                self.turn_until(|played| played.stage.done.get())
+            }
             (ServerClose, Some(client)) => {
                 let (client, sibling) = (client.id(), self.stage.sibling.get().unwrap());
                 let server = self.stage.server.get().unwrap();

@@ -8,13 +8,13 @@
 pub mod example;
 
 use netloop::{
-    Address, ConnectOptions, Event, Handler, ListenOptions, Net, Reactor, ReadyState, Socket,
-    SocketId, handler_fn,
+    Address, ConnectOptions, Event, Handler, ListenOptions, Net, Promise, Question, Reactor,
+    ReadyState, Resolver, Socket, SocketId, handler_fn,
 };
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Child;
 use std::rc::Rc;
@@ -91,7 +91,19 @@ impl fmt::Debug for Log {
 /// An event in a few words: `data 5`, `error ECONNRESET`, `close true`.
 pub fn describe(event: &Event<'_>) -> String {
     match event {
+        Event::Lookup {
+            host,
+            answer: Ok(ip),
+        } => format!("lookup {host} {ip}"),
+        Event::Lookup {
+            host,
+            answer: Err(error),
+        } => format!("lookup {host} {}", error.code()),
         Event::ConnectionAttempt(address) => format!("attempt {address}"),
+        Event::ConnectionAttemptFailed { address, error } => {
+            format!("attempt failed {address} {}", error.code())
+        }
+        Event::ConnectionAttemptTimeout(address) => format!("attempt timeout {address}"),
         Event::Connect => "connect".into(),
         Event::Ready => "ready".into(),
         Event::Data(bytes) => format!("data {}", bytes.len()),
@@ -307,6 +319,24 @@ pub fn unanswering() -> (impl Sized, SocketAddr) {
     listener.listen(0).unwrap(); // which has room for one
     let filling = TcpStream::connect(address).unwrap();
     ((listener, filling), address)
+}
+
+/// Makes a port of a loopback address answer no connect for as long as the sockets are kept: on
+/// Linux all of 127.0.0.0/8 is one's own.
+pub fn black_hole(ip: [u8; 4], port: u16) -> impl Sized + use<> {
+    let listener =
+        socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let address = SocketAddr::from((ip, port));
+    listener.bind(&address.into()).unwrap();
+    listener.listen(0).unwrap(); // which has room for one
+    let filling = TcpStream::connect(address).unwrap();
+    (listener, filling)
+}
+
+/// A resolver that knows one answer, and gives it at once.
+pub fn answering(answer: &[IpAddr]) -> impl Resolver + use<> {
+    let answer = answer.to_vec();
+    move |_: &mut Net, _: Question, promise: Promise| promise.fulfil(Ok(answer.clone()))
 }
 
 /// Lets real time pass while the loop stands still: for tests whose subject is time. What comes

@@ -90,6 +90,17 @@ impl Socket<'_> {
         self.peer_address().map(|address| address.family())
     }
 
+    /// Where attempts went to, in order, if several addresses of a host were tried; the last one is
+    /// the peer's once `connect` was told, unless attempts are
+    /// [parallel](crate::ConnectOptions::parallel_attempts). Empty for a single address.
+    ///
+    /// Node: [`socket.autoSelectFamilyAttemptedAddresses`](https://nodejs.org/api/net.html#socketautoselectfamilyattemptedaddresses).
+    #[doc(alias = "autoSelectFamilyAttemptedAddresses")]
+    pub fn auto_select_family_attempted_addresses(&self) -> &[Address] {
+        let cold = self.entry().and_then(|entry| entry.cold.as_ref());
+        cold.map_or(&[], |cold| &cold.attempted)
+    }
+
     /// Bytes read from the peer so far, current inside `on_data`.
     #[doc(alias = "bytesRead")]
     pub fn bytes_read(&self) -> u64 {

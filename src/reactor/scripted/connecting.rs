@@ -47,6 +47,7 @@ fn b1_a_connect_refused_at_once_is_told_after_the_call() {
         world.log.take(),
         [
             "client attempt",
+            "client attempt ECONNREFUSED",
             "client error connect ECONNREFUSED",
             "client close true"
         ]
@@ -66,7 +67,11 @@ fn b1_a_connect_refused_later_is_told_the_same_way() {
     world.wake(&[(OURS, RST)]);
     assert_eq!(
         world.log.take(),
-        ["client error connect ECONNREFUSED", "client close true"]
+        [
+            "client attempt ECONNREFUSED",
+            "client error connect ECONNREFUSED",
+            "client close true"
+        ]
     );
     // SO_ERROR is gone once it was read: it is asked for once, and the answer kept.
     let expected = [
@@ -88,6 +93,7 @@ fn b1_a_connect_that_cannot_be_watched_fails_and_closes_its_descriptor() {
         world.log.take(),
         [
             "client attempt",
+            "client attempt ENOSPC",
             "client error connect ENOSPC",
             "client close true"
         ]
@@ -154,7 +160,11 @@ fn b4_a_peer_that_resets_at_once_is_a_failed_connect_or_a_failed_read() {
     world.wake(&[(OURS, RST)]);
     assert_eq!(
         world.log.take(),
-        ["client error connect ECONNRESET", "client close true"]
+        [
+            "client attempt ECONNRESET",
+            "client error connect ECONNRESET",
+            "client close true"
+        ]
     );
 
     // The other order: the connect had been answered, and the reset was behind it.
@@ -222,6 +232,7 @@ fn b5_if_the_connect_fails_every_write_hears_of_it_in_order_after_close() {
         world.log.take(),
         [
             "client attempt",
+            "client attempt ECONNREFUSED",
             "client error connect ECONNREFUSED",
             "client close true",
             "one ERR_SOCKET_CLOSED_BEFORE_CONNECTION",

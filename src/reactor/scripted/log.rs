@@ -57,7 +57,13 @@ pub(super) fn reacting(
 /// An event in a few words; short data as it is.
 fn describe(event: &Event<'_>) -> String {
     match event {
+        Event::Lookup { answer: Ok(ip), .. } => format!("lookup {ip}"),
+        Event::Lookup {
+            answer: Err(error), ..
+        } => format!("lookup {}", error.code()),
         Event::ConnectionAttempt(_) => "attempt".into(),
+        Event::ConnectionAttemptFailed { error, .. } => format!("attempt {}", error.code()),
+        Event::ConnectionAttemptTimeout(_) => "attempt timeout".into(),
         Event::Connect => "connect".into(),
         Event::Ready => "ready".into(),
         Event::Data(bytes) => match std::str::from_utf8(bytes) {

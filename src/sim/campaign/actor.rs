@@ -39,6 +39,9 @@ impl Handler for Actor {
         let (shared, end) = (&self.shared, self.end);
         let kind = match event {
             Event::ConnectionAttempt(_) => Kind::Attempt,
+            Event::ConnectionAttemptFailed { .. } => Kind::AttemptFailed,
+            // Of a host by name: the campaigns know none, and the model says so.
+            Event::Lookup { .. } | Event::ConnectionAttemptTimeout(_) => Kind::Attempt,
             Event::Connect => Kind::Connect,
             Event::Ready => Kind::Ready,
             Event::Data(_) => Kind::Data,

@@ -40,6 +40,7 @@ pub(super) struct End {
     refused: bool,
 
     attempted: bool,
+    attempt_failed: bool,
     pub(super) connected: bool,
     ready: bool,
     pub(super) end_told: bool,
@@ -105,6 +106,7 @@ impl End {
             in_data: false,
             refused: false,
             attempted: accepted,
+            attempt_failed: false,
             connected: accepted,
             ready: accepted,
             end_told: false,
@@ -172,9 +174,19 @@ impl End {
                 must!(!self.attempted, "I3: a second attempt");
                 self.attempted = true;
             }
+            Event::ConnectionAttemptFailed { .. } => {
+                must!(
+                    self.attempted && !self.connected && !self.attempt_failed,
+                    "I3: a failed attempt out of place"
+                );
+                self.attempt_failed = true;
+            }
+            Event::Lookup { .. } | Event::ConnectionAttemptTimeout(_) => {
+                return Err(format!("I3: {event:?} of an address"));
+            }
             Event::Connect => {
                 must!(
-                    self.attempted && !self.connected,
+                    self.attempted && !self.connected && !self.attempt_failed,
                     "I3: connect out of place"
                 );
                 self.connected = true;

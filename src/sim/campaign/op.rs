@@ -111,6 +111,7 @@ pub(super) enum Act {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     Attempt,
+    AttemptFailed,
     Connect,
     Ready,
     Data,
@@ -130,8 +131,9 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 17] = [
+    pub(super) const ALL: [Kind; 18] = [
         Kind::Attempt,
+        Kind::AttemptFailed,
         Kind::Connect,
         Kind::Ready,
         Kind::Data,

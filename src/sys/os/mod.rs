@@ -12,6 +12,7 @@ pub(super) mod address;
 pub(super) mod adopt;
 pub(super) mod listener;
 pub(super) mod local;
+pub(super) mod names;
 pub(super) mod stream;
 
 use std::io;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use libfuzzer_sys::fuzz_target;
-use netloop::fuzzing::{resolve_connect, resolve_listen};
+use netloop::fuzzing::{Place, resolve_connect, resolve_listen};
 use netloop::{ConnectOptions, Error, ListenOptions};
 
 /// What an address can be wrong with.
@@ -44,22 +44,42 @@ fn check_error(error: &Error) {
     assert!(text.len() < 1200, "{} bytes of text", text.len());
 }
 
+/// A name is part of the text as it stands, and nothing that any reading makes an address of.
+fn check_name(name: &str, text: &str) {
+    assert!(text.contains(name) && (1..=253).contains(&name.len()));
+    assert!(name.bytes().all(|byte| byte.is_ascii_graphic()));
+    assert!(!name.contains([':', '%', '[', ']']));
+    let last = name.strip_suffix('.').unwrap_or(name).rsplit('.').next();
+    let last = last.unwrap_or_default().to_ascii_lowercase();
+    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    let is_hex = last
+        .strip_prefix("0x")
+        .is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert!(!is_decimal && !is_hex, "{name}");
+}
+
 fuzz_target!(|text: &str| {
     let inet: Option<SocketAddr> = text.parse().ok();
 
     match resolve_listen(&ListenOptions::from(text)) {
-        Ok(Ok(address)) => assert_eq!(Some(address), inet),
-        Ok(Err(port)) => assert_eq!(Some(port), bare_port(text)),
+        Ok(Place::At(address)) => assert_eq!(Some(address), inet),
+        Ok(Place::AnyHost(port)) => assert_eq!(Some(port), bare_port(text)),
+        Ok(Place::Named(name, _)) => check_name(&name, text),
         Err(error) => {
             check_error(&error);
             assert_eq!((inet, bare_port(text)), (None, None), "{error}");
         }
     }
     match resolve_connect(&ConnectOptions::from(text)) {
-        Ok(address) => assert_eq!(Some(address), inet),
+        Ok(Place::At(address)) => assert_eq!(Some(address), inet),
+        Ok(Place::Named(name, port)) => match bare_port(text) {
+            Some(bare) => assert_eq!((&*name, port), ("localhost", bare)),
+            None => check_name(&name, text),
+        },
+        Ok(Place::AnyHost(port)) => panic!("any host, port {port}, is nobody to connect to"),
         Err(error) => {
             check_error(&error);
-            assert_eq!(inet, None, "{error}");
+            assert_eq!((inet, bare_port(text)), (None, None), "{error}");
         }
     }
 
@@ -67,15 +87,19 @@ fuzz_target!(|text: &str| {
     let port = text.len() as u16;
     let inet = from_parts(text, port);
     match resolve_listen(&ListenOptions::from((text, port))) {
-        Ok(Ok(address)) => assert_eq!(Some(address), inet),
-        Ok(Err(any_host)) => assert_eq!((text, port), ("", any_host)),
+        Ok(Place::At(address)) => assert_eq!(Some(address), inet),
+        Ok(Place::AnyHost(any)) => assert_eq!((text, port), ("", any)),
+        Ok(Place::Named(name, _)) => assert_eq!(name, text),
         Err(error) => {
             check_error(&error);
             assert_eq!(inet, None, "{error}");
         }
     }
     match resolve_connect(&ConnectOptions::from((text, port))) {
-        Ok(address) => assert_eq!(Some(address), inet),
+        Ok(Place::At(address)) => assert_eq!(Some(address), inet),
+        Ok(Place::Named(name, _)) if text.is_empty() => assert_eq!(name, "localhost"),
+        Ok(Place::Named(name, _)) => assert_eq!(name, text),
+        Ok(Place::AnyHost(port)) => panic!("any host, port {port}, is nobody to connect to"),
         Err(error) => {
             check_error(&error);
             assert_eq!(inet, None, "{error}");
