@@ -19,6 +19,7 @@ mod e_batches;
 mod e_matrix;
 mod e_panics;
 mod f_timers;
+mod g_names;
 mod h_local;
 mod j_descriptors;
 mod l_shutdown;
