@@ -70,6 +70,14 @@ pub struct Faults {
     /// How likely it is that a host's clock does not start near zero, but where a counter of the
     /// library could overflow.
     pub late_clocks: f64,
+    /// The answer to a lookup takes up to 15 seconds, which is longer than anybody waits for it.
+    pub slow_lookups: f64,
+    /// A lookup is never answered.
+    pub lost_lookups: f64,
+    /// A lookup fails (`EAI_AGAIN`).
+    pub failed_lookups: f64,
+    /// Before the right addresses, an answer has up to forty at which there is nobody.
+    pub stray_lookups: f64,
 }
 
 impl Faults {
@@ -98,6 +106,10 @@ impl Faults {
             time_jumps: 0.0,
             tight_budgets: 0.0,
             late_clocks: 0.0,
+            slow_lookups: 0.0,
+            lost_lookups: 0.0,
+            failed_lookups: 0.0,
+            stray_lookups: 0.0,
         }
     }
 
@@ -105,6 +117,9 @@ impl Faults {
     pub fn all() -> Faults {
         let mut faults = Faults::none();
         for (class, worst) in faults.classes() {
+            *class = worst;
+        }
+        for (class, worst) in faults.name_classes() {
             *class = worst;
         }
         faults
@@ -120,6 +135,24 @@ impl Faults {
             }
         }
         faults
+    }
+
+    /// The classes that are about names, drawn from dice of their own: no other draw depends on them.
+    pub(super) fn draw_names(&mut self, dice: &mut Dice) {
+        for (class, worst) in self.name_classes() {
+            if dice.chance(0.5) {
+                *class = worst * (dice.pick(1..=100) as f64 / 100.0);
+            }
+        }
+    }
+
+    fn name_classes(&mut self) -> [(&mut f64, f64); 4] {
+        [
+            (&mut self.slow_lookups, 0.5),
+            (&mut self.lost_lookups, 0.1),
+            (&mut self.failed_lookups, 0.2),
+            (&mut self.stray_lookups, 0.5),
+        ]
     }
 
     /// Each class with the probability that it has at its worst, in an order that seeds depend on.

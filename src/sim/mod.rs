@@ -77,6 +77,7 @@ mod faults;
 mod injection;
 mod kernel;
 mod link;
+mod names;
 mod network;
 mod oracle;
 mod trace;

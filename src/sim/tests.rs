@@ -415,3 +415,42 @@ fn work_that_gets_no_thread_in_the_world_is_an_error() {
     world.run_until_quiet();
     assert_eq!(codes.take(), [Some("pthread_create EAGAIN".into()), None]);
 }
+
+#[test]
+fn whatever_names_do_a_connect_by_name_closes_once_and_leaves_nothing() {
+    for seed in 0..200 {
+        let mut world = World::seeded(seed);
+        let (server, client) = (world.host("server"), world.host("client"));
+        let listening = world
+            .net(server)
+            .listen(80, |_| {
+                handler_fn(|socket, event| {
+                    if let Event::End = event {
+                        socket.end();
+                    }
+                })
+            })
+            .is_ok();
+        let seen = Shared::default();
+        for parallel in [false, true, false, true] {
+            let seen = Rc::clone(&seen);
+            let options = ConnectOptions::from(("server", 80))
+                .parallel_attempts(parallel)
+                .connect_timeout(Duration::from_secs(60));
+            let told = handler_fn(move |socket: &mut Socket<'_>, event| {
+                note(&seen, &event);
+                if let Event::Connect = event {
+                    socket.end_with(b"by name");
+                }
+            });
+            world.net(client).connect(options, told).unwrap();
+        }
+        world.run_until_quiet();
+        let seen = seen.borrow();
+        assert_eq!(seen.closes, 4, "seed {seed}: {seen:?}");
+        assert!(world.open_descriptors(client).is_empty(), "seed {seed}");
+        assert!(listening || seen.errors.len() == 4, "seed {seed}");
+        world.hosts[client.0].reactor.net_ref().assert_sound();
+        world.hosts[client.0].reactor.net_ref().assert_empty();
+    }
+}

@@ -12,6 +12,7 @@ use super::faults::Faults;
 use super::injection::Call;
 use super::kernel::HostKernel;
 use super::link::Link;
+use super::names::{Names, WorldResolver};
 use super::network::{Network, nanos};
 use super::trace::Kind;
 use crate::net::Limits;
@@ -36,6 +37,7 @@ pub struct HostId(pub(super) usize);
 pub struct World {
     pub(super) network: Rc<RefCell<Network>>,
     pub(super) hosts: Vec<Host>,
+    names: Rc<RefCell<Names>>,
     seed: u64,
     steps: u64,
 }
@@ -51,7 +53,8 @@ impl World {
     /// classes of faults are absent, others frequent.
     pub fn seeded(seed: u64) -> World {
         let mut dice = Dice::new(seed);
-        let faults = Faults::drawn(&mut dice);
+        let mut faults = Faults::drawn(&mut dice);
+        faults.draw_names(&mut Dice::new(seed ^ 0x6c6f_6f6b_7570));
         let link = Link::drawn(&mut dice);
         World::build(seed, faults, link, dice)
     }
@@ -66,6 +69,7 @@ impl World {
         World {
             network: Rc::new(RefCell::new(network)),
             hosts: Vec::new(),
+            names: Rc::new(RefCell::new(Names::new(seed))),
             seed,
             steps: 0,
         }
@@ -93,11 +97,44 @@ impl World {
     pub fn host(&mut self, name: &str) -> HostId {
         let (host, limits) = self.add_host();
         let kernel = HostKernel::new(Rc::clone(&self.network), host, limits.events);
+        let mut reactor = Reactor::on(Sys::with_kernel(Box::new(kernel)), limits);
+        reactor.net().set_resolver(WorldResolver {
+            names: Rc::clone(&self.names),
+            network: Rc::clone(&self.network),
+        });
         self.hosts.push(Host {
             name: name.to_owned(),
-            reactor: Reactor::on(Sys::with_kernel(Box::new(kernel)), limits),
+            reactor,
         });
+        self.set_addresses(name, vec![self.ip(HostId(host))]);
         HostId(host)
+    }
+
+    /// What `name` is looked up to on every host, from the next lookup on; without addresses nothing
+    /// is found. A host's own name is known from the beginning, `localhost` is not.
+    ///
+    /// Lookups are late, lost, failed or full of strangers as the [`Faults`] say.
+    ///
+    /// ```
+    /// use netloop::sim::{Faults, World};
+    /// use netloop::{Event, handler_fn};
+    ///
+    /// let mut world = World::with_faults(1, Faults::none());
+    /// let (server, client) = (world.host("server"), world.host("client"));
+    /// world.net(server).listen(80, |_| handler_fn(|_, _| ())).unwrap();
+    /// world.set_addresses("www.example", vec![[10, 9, 9, 9].into(), world.ip(server)]);
+    /// for name in ["server", "www.example"] {
+    ///     world.net(client).connect((name, 80), handler_fn(|socket, event| {
+    ///         if let Event::Ready = event {
+    ///             socket.destroy();
+    ///         }
+    ///     })).unwrap();
+    /// }
+    /// world.run_until_quiet();
+    /// assert!(world.open_descriptors(client).is_empty());
+    /// ```
+    pub fn set_addresses(&mut self, name: &str, addresses: Vec<IpAddr>) {
+        self.names.borrow_mut().set(name, addresses);
     }
 
     /// A host as it was drawn, with no loop yet.
