@@ -11,6 +11,7 @@ mod idle;
 mod log;
 mod parking;
 mod posting;
+mod racing;
 mod reading;
 mod timers;
 mod world;

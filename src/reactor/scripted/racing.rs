@@ -1,0 +1,163 @@
+//! Several addresses of one host, on a clock and a kernel that do as the test says.
+
+use super::log::{Log, reacting};
+use crate::net::Limits;
+use crate::reactor::Reactor;
+use crate::sys::Readiness;
+use crate::sys::script::{Call, Connect, Event as Told, Poll, Script};
+use crate::{ConnectOptions, Event, Net, Promise, Question, SocketId};
+use std::net::IpAddr;
+use std::time::Duration;
+
+const MILLI: Duration = Duration::from_millis(1);
+const ZERO: Duration = Duration::ZERO;
+
+/// A loop with one socket, which connects to a host of three addresses.
+struct World {
+    script: Script,
+    reactor: Reactor,
+    log: Log,
+    id: SocketId,
+}
+
+impl World {
+    /// The first attempt is under way; each is given 10 ms.
+    fn new(options: impl FnOnce(ConnectOptions) -> ConnectOptions) -> World {
+        let script = Script::new();
+        let mut reactor = Reactor::on(script.sys(), Limits::default());
+        let log = Log::default();
+        let answer: [IpAddr; 3] = [1, 2, 3].map(|it| [10, 0, 0, it].into());
+        let resolver = move |_: &mut Net, _: Question, promise: Promise| {
+            promise.fulfil(Ok(answer.into()));
+        };
+        let to = ConnectOptions::from(("host.example", 80))
+            .resolver(resolver)
+            .auto_select_family_attempt_timeout(10 * MILLI);
+        let handler = reacting("us", &log, |_, _: Event<'_>| ());
+        let id = reactor.net().connect(options(to), handler).unwrap().id();
+        let mut world = World {
+            script,
+            reactor,
+            log,
+            id,
+        };
+        for _ in 0..2 {
+            world.turn();
+        }
+        let lookups = [1, 2, 3].map(|it| format!("us lookup 10.0.0.{it}"));
+        assert_eq!(
+            world.log.take(),
+            [&lookups[..], &["us attempt".into()]].concat()
+        );
+        world
+    }
+
+    fn turn(&mut self) {
+        self.reactor.turn(Some(ZERO)).unwrap();
+    }
+
+    /// The descriptors of the attempts under way, oldest first.
+    fn attempts(&self) -> Vec<u32> {
+        self.script.open_descriptors()
+    }
+
+    fn wake(&mut self, descriptors: &[u32], said: Readiness) {
+        let tokens = descriptors.iter().map(|it| self.script.token(*it).unwrap());
+        let events = tokens.map(|token| Told::Token(token, said)).collect();
+        self.script.on_poll(Poll::Events(events));
+        self.turn();
+    }
+
+    fn pass(&mut self, time: Duration) {
+        self.script.advance(time);
+        self.turn();
+    }
+
+    fn fail(&mut self, descriptor: u32, errno: i32) {
+        self.script
+            .on_finish_connect(descriptor, Connect::Err(errno));
+        self.wake(&[descriptor], Readiness::WRITE.with(Readiness::ERROR));
+    }
+}
+
+fn plain(options: ConnectOptions) -> ConnectOptions {
+    options
+}
+
+fn parallel(options: ConnectOptions) -> ConnectOptions {
+    options.parallel_attempts(true)
+}
+
+#[test]
+fn r80_each_attempt_has_its_own_time_whatever_the_one_before_has_used() {
+    let mut world = World::new(plain);
+    let [first] = world.attempts()[..] else {
+        panic!()
+    };
+    world.script.advance(8 * MILLI);
+    world.fail(first, libc::ECONNREFUSED);
+    assert_eq!(world.log.take(), ["us attempt ECONNREFUSED", "us attempt"]);
+    world.pass(8 * MILLI); // 16 of the first one's
+    assert!(world.log.take().is_empty());
+    world.pass(4 * MILLI);
+    assert_eq!(world.log.take(), ["us attempt timeout", "us attempt"]);
+    // And the last has all the time that there is.
+    world.pass(Duration::from_secs(3600));
+    assert!(world.log.take().is_empty());
+    assert_eq!(world.attempts().len(), 1);
+}
+
+#[test]
+fn r79_an_event_that_an_attempt_has_left_behind_finds_nobody() {
+    let mut world = World::new(plain);
+    let [first] = world.attempts()[..] else {
+        panic!()
+    };
+    let stale = world.script.token(first).unwrap();
+    world.pass(11 * MILLI);
+    assert_eq!(world.log.take(), ["us attempt timeout", "us attempt"]);
+    let before = world.reactor.net().stats().stale_events;
+    let event = Told::Token(stale, Readiness::WRITE);
+    world.script.on_poll(Poll::Events(vec![event]));
+    world.turn();
+    assert!(world.log.take().is_empty(), "taken for the second one's");
+    assert_eq!(world.reactor.net().stats().stale_events, before + 1);
+}
+
+#[test]
+fn in_parallel_a_slow_attempt_can_still_win_and_the_others_are_closed() {
+    let mut world = World::new(parallel);
+    world.pass(11 * MILLI);
+    assert_eq!(world.log.take(), ["us attempt"]);
+    let [first, second] = world.attempts()[..] else {
+        panic!()
+    };
+    world
+        .reactor
+        .net()
+        .socket(world.id)
+        .unwrap()
+        .set_no_delay(true);
+    world.script.take_calls();
+    world.wake(&[first], Readiness::WRITE);
+    assert_eq!(world.log.take(), ["us connect", "us ready"]);
+    assert_eq!(world.attempts(), [first]);
+    let calls = world.script.take_calls();
+    assert!(calls.contains(&Call::SetNoDelay(first, true)), "{calls:?}");
+    assert!(calls.contains(&Call::Close(second)), "{calls:?}");
+    let socket = world.reactor.net().socket(world.id).unwrap();
+    assert_eq!(socket.peer_address().unwrap().to_string(), "10.0.0.1:80");
+}
+
+#[test]
+fn in_parallel_two_that_stand_in_one_batch_make_one_connection() {
+    let mut world = World::new(parallel);
+    world.pass(11 * MILLI);
+    let [first, second] = world.attempts()[..] else {
+        panic!()
+    };
+    world.log.take();
+    world.wake(&[second, first], Readiness::WRITE);
+    assert_eq!(world.log.take(), ["us connect", "us ready"]);
+    assert_eq!(world.attempts(), [second], "the first in the batch");
+}
