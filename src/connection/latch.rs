@@ -11,11 +11,14 @@ use crate::sys::{Interest, Readiness};
 pub(crate) struct Latch {
     ready: Readiness,
     interest: Interest,
-    /// By the user.
-    paused: bool,
-    /// Until the socket that it is piped to has room.
-    held_back: bool,
+    /// Why nothing is told: none, one or both of the two below.
+    pause: u8,
 }
+
+/// The user has paused it.
+const BY_USER: u8 = 1;
+/// The socket that it is piped to has no room.
+const BY_PIPE: u8 = 2;
 
 impl Latch {
     /// A fresh connection takes bytes: the first write tries and finds out.
@@ -23,8 +26,7 @@ impl Latch {
         Latch {
             ready: Readiness::WRITE,
             interest,
-            paused,
-            held_back: false,
+            pause: if paused { BY_USER } else { 0 },
         }
     }
 
@@ -33,8 +35,7 @@ impl Latch {
         Latch {
             ready: Readiness::empty(),
             interest: Interest::ReadWrite,
-            paused: false,
-            held_back: false,
+            pause: 0,
         }
     }
 
@@ -96,26 +97,34 @@ impl Latch {
 
     /// Nothing may be told of the peer, for one reason or the other.
     pub(crate) fn is_paused(&self) -> bool {
-        self.paused || self.held_back
+        self.pause != 0
     }
 
     /// The user has paused it.
     pub(crate) fn is_paused_by_user(&self) -> bool {
-        self.paused
+        self.pause & BY_USER != 0
     }
 
     pub(crate) fn set_paused(&mut self, paused: bool) {
-        self.paused = paused;
+        self.mask(BY_USER, paused);
     }
 
-    /// Not needed by the loop itself.
+    /// It is piped to a socket that has no room. Not needed by the loop itself.
     #[cfg(feature = "sim")]
     pub(crate) fn is_held_back(&self) -> bool {
-        self.held_back
+        self.pause & BY_PIPE != 0
     }
 
     pub(crate) fn set_held_back(&mut self, held_back: bool) {
-        self.held_back = held_back;
+        self.mask(BY_PIPE, held_back);
+    }
+
+    fn mask(&mut self, reason: u8, on: bool) {
+        if on {
+            self.pause |= reason;
+        } else {
+            self.pause &= !reason;
+        }
     }
 
     /// The interest that the kernel has now.
