@@ -35,6 +35,8 @@ pub struct Stats {
     pub posts: u64,
     /// Pieces of work given to other threads.
     pub offloads: u64,
+    /// Pieces of work that no thread was given: too many were under way, or the system had no thread.
+    pub refused_offloads: u64,
     /// Times that another thread woke the loop, each a system call of that thread. While the loop is
     /// awake nobody does.
     pub wakes: u64,
@@ -121,4 +123,5 @@ pub(crate) struct Counters {
     pub(crate) shed: u64,
     pub(crate) posts: u64,
     pub(crate) offloads: u64,
+    pub(crate) refused_offloads: u64,
 }

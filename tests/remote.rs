@@ -447,8 +447,10 @@ impl Hanging {
 }
 
 #[test]
-fn four_are_at_work_1024_wait_and_the_next_gets_an_error_in_the_next_turn() {
+fn four_are_at_work_1020_wait_and_further_ones_get_an_error_in_the_next_turn() {
+    const FURTHER: usize = 100_000;
     let mut reactor = Reactor::new().unwrap();
+    let remote = reactor.net().remote().unwrap();
     let (hanging, begins, gate) = Hanging::new();
     let done = Rc::new(Cell::new(0));
     let refused = Rc::new(RefCell::new(Vec::new()));
@@ -464,19 +466,43 @@ fn four_are_at_work_1024_wait_and_the_next_gets_an_error_in_the_next_turn() {
         offload(&mut reactor);
         begins.recv_timeout(PATIENCE).unwrap();
     }
-    (0..1030).for_each(|_| offload(&mut reactor));
+    (0..1020 + FURTHER).for_each(|_| offload(&mut reactor));
     assert!(refused.borrow().is_empty(), "told inside of the call");
+    assert!(remote.post(|_| ()).is_ok(), "they take nobody's room");
+    // All of it: what is refused must not pile up behind what may be told in a turn.
     reactor.turn(Some(Duration::ZERO)).unwrap();
-    let text = "offload ENOBUFS: 1024 others wait for a thread already";
-    assert_eq!(*refused.borrow(), [text; 6]);
+    assert_eq!(refused.borrow().len(), FURTHER);
+    let text = "offload ENOBUFS: 1024 others are under way already";
+    assert!(refused.borrow().iter().all(|it| it == text));
     drop(gate);
     reactor.run().unwrap();
-    assert_eq!((done.get(), refused.borrow().len()), (1028, 6));
+    assert_eq!((done.get(), refused.borrow().len()), (1024, FURTHER));
     assert_eq!(
         begins.try_iter().count(),
-        1024,
+        1020,
         "nothing ran that was refused"
     );
+    let stats = reactor.net().stats();
+    assert_eq!(stats.offloads, 1024);
+    assert_eq!(stats.refused_offloads, FURTHER as u64);
+}
+
+#[test]
+fn results_that_come_faster_than_they_are_told_are_bounded_too() {
+    let mut reactor = Reactor::new().unwrap();
+    let told = Rc::new(Cell::new(0));
+    for turn in 1..=50 {
+        for _ in 0..1000 {
+            let told = Rc::clone(&told);
+            let done = move |_: &mut Net, _: netloop::Result<()>| told.set(told.get() + 1);
+            reactor.net().offload(|| (), done);
+        }
+        reactor.turn(Some(Duration::ZERO)).unwrap();
+        let under_way = turn * 1000 - told.get();
+        assert!(under_way <= 1024, "{under_way} in turn {turn}");
+    }
+    reactor.run().unwrap();
+    assert_eq!(told.get(), 50_000, "each of them once");
 }
 
 #[test]

@@ -11,7 +11,6 @@ use std::net::IpAddr;
 
 use super::{Error, Repr};
 use crate::address::Family;
-use crate::sys::QUEUED_JOBS;
 
 /// How much of a text of the caller's an error repeats; the rest is an ellipsis.
 const MAX_QUOTED_CHARS: usize = 64;
@@ -182,15 +181,12 @@ impl Error {
         )
     }
 
-    /// Work that no other thread will do, for the reason that `sys` gave.
-    pub(crate) fn offload_refused(source: io::Error) -> Error {
-        if source.kind() != ErrorKind::QuotaExceeded {
-            return Error::io("pthread_create", source);
-        }
+    /// So many pieces of work for other threads are under way already.
+    pub(crate) fn too_many_offloads(most: usize) -> Error {
         Error::cut_short(
             "ENOBUFS",
             ErrorKind::QuotaExceeded,
-            format!("offload ENOBUFS: {QUEUED_JOBS} others wait for a thread already"),
+            format!("offload ENOBUFS: {most} others are under way already"),
         )
     }
 

@@ -28,6 +28,8 @@ pub(crate) struct Limits {
     pub(crate) queued_posts: usize,
     /// Closures from other threads run in a turn.
     pub(crate) posts: usize,
+    /// Pieces of work for other threads whose `done` is still to be called.
+    pub(crate) offloads: usize,
     /// Polls with a full batch after which idle timeouts are looked at all the same.
     pub(crate) full_batches: u32,
 }
@@ -46,6 +48,7 @@ impl Default for Limits {
             direct_write_bytes: 4 * 1024,
             queued_posts: 65_536,
             posts: 256,
+            offloads: 1024,
             full_batches: 16,
         }
     }

@@ -217,6 +217,7 @@ impl Net {
             shed: counters.shed,
             posts: counters.posts,
             offloads: counters.offloads,
+            refused_offloads: counters.refused_offloads,
             wakes: self.inbox.as_ref().map_or(0, Inbox::wakes),
             syscalls: self.sys.calls.into(),
         }

@@ -1,14 +1,15 @@
 //! Work on other threads whose result comes back to the loop.
 //!
 //! The work goes to a thread, `done` stays here: only the work and its result cross over. What comes
-//! back is a message that names the offload, sent when the job is dropped, so that there is exactly
-//! one whatever becomes of the job: done, panicked, or refused.
+//! back is a message that names the offload, exactly one for each piece of work that was begun. Work
+//! that no thread takes sends none: `done` hears of it by an immediate. So the messages are as few as
+//! the work under way, however much is refused.
 
 use super::ids::Key;
 use super::slots::Tenant;
 use super::timers::Once;
 use super::{Mail, Net, Remote};
-use crate::sys::Pool;
+use crate::sys::{Job, Pool};
 use crate::{Error, Result};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,7 @@ impl Tenant for Offload {
     }
 }
 
-/// Tells the loop that a job is over, by being dropped.
+/// Tells the loop that a job is over, by being dropped: a panic does that too.
 struct Over {
     remote: Remote,
     key: Key,
@@ -42,10 +43,10 @@ impl Net {
     /// Runs `work` on another thread, and then `done` on the loop's, with what `work` returned.
     ///
     /// For what blocks or takes long: a query, a file, a hash. `done` may hold anything of the
-    /// loop's; `work` cannot. Up to four threads are started when they are needed, and 1,024 further
-    /// calls wait for them. Results come back in the order in which the work ends. Work under way
-    /// keeps the loop going. When the reactor is dropped, what no thread has begun is dropped, and
-    /// what is under way runs on, without anybody who waits for it.
+    /// loop's; `work` cannot. Up to four threads are started when they are needed; 1,024 pieces of
+    /// work may be under way, each until its `done` is called. Results come back in the order in
+    /// which the work ends. Work under way keeps the loop going. When the reactor is dropped, what no
+    /// thread has begun is dropped, and the rest runs on, without anybody who waits for it.
     ///
     /// The client that asked may be gone by then. Its id finds out:
     ///
@@ -70,36 +71,48 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// `done` gets one, in a later turn, when `work` was not done: it panicked
-    /// (`ERR_OFFLOAD_PANICKED`), too much waits already (`ENOBUFS`), or the system has no thread or
-    /// no descriptor for it.
+    /// `done` gets one, never inside of this call, when `work` was not done: it panicked
+    /// (`ERR_OFFLOAD_PANICKED`), too much is under way already (`ENOBUFS`), or the system has no
+    /// thread or no descriptor for it.
     pub fn offload<T: Send + 'static>(
         &mut self,
         work: impl FnOnce() -> T + Send + 'static,
         done: impl FnOnce(&mut Net, Result<T>) + 'static,
     ) {
-        let remote = match self.remote() {
-            Ok(remote) => remote,
-            Err(error) => return self.set_immediate(move |net| done(net, Err(error))),
-        };
         let left = Arc::new(Outcome(Mutex::new(None)));
-        let taken = Arc::clone(&left);
+        let (outcome, taken) = (Arc::clone(&left), Arc::clone(&left));
         let key = self.offloads.insert(|key| Offload {
             generation: key.generation,
             done: Box::new(move |net| done(net, taken.take())),
         });
         self.alive += 1;
-        self.counters.offloads += 1;
-        let over = Over { remote, key };
-        let outcome = Arc::clone(&left);
-        let job = move || {
+        let work = move || {
             let result = catch_unwind(AssertUnwindSafe(work));
             outcome.put(result.map_err(|panic| Error::offload_panicked(&*panic)));
-            drop(over);
         };
-        if let Err(error) = self.sys.run_job(Pool::Work, Box::new(job)) {
-            left.put(Err(Error::offload_refused(error)));
+        if let Err(error) = self.begin_offload(key, Box::new(work)) {
+            self.counters.refused_offloads += 1;
+            left.put(Err(error));
+            if let Some(done) = self.take_offload(key) {
+                self.set_immediate(done);
+            }
         }
+    }
+
+    /// Lets a thread do `work` and then tell the loop; on failure nothing will be told.
+    fn begin_offload(&mut self, key: Key, work: Job) -> Result<()> {
+        if self.offloads.len() > self.limits.offloads {
+            return Err(Error::too_many_offloads(self.limits.offloads));
+        }
+        let remote = self.remote()?;
+        let job = move || {
+            let _over = Over { remote, key };
+            work();
+        };
+        let begun = self.sys.run_job(Pool::Work, Box::new(job));
+        begun.map_err(|error| Error::io("pthread_create", error))?;
+        self.counters.offloads += 1;
+        Ok(())
     }
 
     /// What is to be called now that a job is over.

@@ -176,7 +176,9 @@ fn g6_work_that_gets_no_thread_is_answered_with_why_and_the_next_works() {
     assert_eq!(script.calls().last(), Some(&Call::RunJob(Pool::Work)));
     assert!(script.do_job());
     reactor.run().unwrap();
-    assert_eq!(errors.take(), ["EAGAIN", "7"]);
+    assert_eq!(errors.take(), ["7", "EAGAIN"]);
+    let stats = reactor.net().stats();
+    assert_eq!((stats.offloads, stats.refused_offloads), (1, 1));
 }
 
 #[test]
