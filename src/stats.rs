@@ -33,6 +33,8 @@ pub struct Stats {
     /// Closures of [`Remote::post`](crate::Remote::post) that were run, and what else came from
     /// elsewhere: results of work on other threads, answers of resolvers.
     pub posts: u64,
+    /// Closures that [`Remote::post`](crate::Remote::post) gave back because too many waited.
+    pub refused_posts: u64,
     /// Pieces of work given to other threads.
     pub offloads: u64,
     /// Pieces of work that no thread was given: too many were under way, or the system had no thread.

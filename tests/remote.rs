@@ -78,7 +78,7 @@ fn stop_does_not_wait_in_the_queue() {
     remote.stop();
     reactor.run().unwrap();
     let stats = reactor.net().stats();
-    assert_eq!((stats.turns, stats.posts), (1, 256));
+    assert_eq!((stats.turns, stats.posts, stats.refused_posts), (1, 256, 1));
 }
 
 #[test]

@@ -216,6 +216,7 @@ impl Net {
             starved: counters.starved,
             shed: counters.shed,
             posts: counters.posts,
+            refused_posts: self.inbox.as_ref().map_or(0, Inbox::refused),
             offloads: counters.offloads,
             refused_offloads: counters.refused_offloads,
             wakes: self.inbox.as_ref().map_or(0, Inbox::wakes),

@@ -112,6 +112,10 @@ impl Inbox {
     pub(super) fn wakes(&self) -> u64 {
         self.queue.wakes()
     }
+
+    pub(super) fn refused(&self) -> u64 {
+        self.queue.refused()
+    }
 }
 
 impl Drop for Inbox {

@@ -34,6 +34,8 @@ struct State<T, W> {
     asleep: bool,
     /// How often the loop was woken.
     wakes: u64,
+    /// How many items came back because there was no room for them.
+    refused: u64,
     /// `None` once the loop is gone.
     waker: Option<W>,
 }
@@ -68,6 +70,7 @@ impl<T, W: Wake> Queue<T, W> {
                 stop: false,
                 asleep: false,
                 wakes: 0,
+                refused: 0,
                 waker: Some(waker),
             }),
             most,
@@ -98,6 +101,7 @@ impl<T, W: Wake> Queue<T, W> {
             return Err(Refused::Closed(value));
         }
         if state.items.len() >= most {
+            state.refused += 1;
             return Err(Refused::Full(value));
         }
         state.items.push_back(pack(value));
@@ -156,6 +160,11 @@ impl<T, W: Wake> Queue<T, W> {
     /// How often the loop was woken.
     pub(crate) fn wakes(&self) -> u64 {
         self.lock().wakes
+    }
+
+    /// How many items came back because there was no room for them.
+    pub(crate) fn refused(&self) -> u64 {
+        self.lock().refused
     }
 
     /// No foreign code runs with the lock held, so nothing is half done behind a poisoned one.
@@ -288,6 +297,7 @@ mod tests {
         assert_eq!(push(&queue, 5), Err(Refused::Full(5)));
         assert_eq!(taken(&queue, 9), [2, 4]);
         push(&queue, 6).unwrap();
+        assert_eq!(queue.refused(), 2);
     }
 
     #[test]
