@@ -7,14 +7,18 @@
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
 //! and the line that is printed says what it chose. A question is a line: a number of milliseconds,
 //! for how slow the business is, and words. The answer is the words backwards. Try it with
-//! `nc 127.0.0.1 7000` and `2000 hello`, and leave before the two seconds are over.
+//! `nc 127.0.0.1 7000` and `2000 hello`, and leave before the two seconds are over. A client that ends
+//! its side (`nc -N` at the end of its input) has left too: sockets are not half-open by default.
 
 use netloop::{Handler, Reactor, Socket};
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// A line that is longer than this is no question.
+/// A line that is longer than this, its end included, is no question.
 const LONGEST_LINE_BYTES: usize = 4096;
+
+/// No question takes longer: four that took for ever would be all that is ever answered.
+const LONGEST_BUSINESS: Duration = Duration::from_secs(60);
 
 /// One client, with what has come of its next question.
 #[derive(Default)]
@@ -24,14 +28,15 @@ struct Client {
 
 impl Handler for Client {
     fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
-        self.line.extend_from_slice(data);
-        while let Some(end) = self.line.iter().position(|&byte| byte == b'\n') {
-            let question = String::from_utf8_lossy(&self.line[..end]).into_owned();
-            self.line.drain(..=end);
-            ask(socket, question);
-        }
-        if self.line.len() > LONGEST_LINE_BYTES {
-            socket.destroy();
+        for piece in data.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(piece);
+            if self.line.len() > LONGEST_LINE_BYTES {
+                return socket.destroy();
+            }
+            if piece.ends_with(b"\n") {
+                ask(socket, String::from_utf8_lossy(&self.line).into_owned());
+                self.line.clear();
+            }
         }
     }
 }
@@ -55,7 +60,8 @@ fn ask(socket: &mut Socket<'_>, question: String) {
 /// Stands for a query, a file, a sum that takes long. Knows nothing of sockets.
 fn business(question: &str) -> String {
     let (millis, words) = question.trim().split_once(' ').unwrap_or(("0", question));
-    std::thread::sleep(Duration::from_millis(millis.parse().unwrap_or(0)));
+    let time = Duration::from_millis(millis.parse().unwrap_or(0));
+    std::thread::sleep(time.min(LONGEST_BUSINESS));
     let mut answer: String = words.trim().chars().rev().collect();
     answer.push('\n');
     answer
