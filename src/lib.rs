@@ -100,7 +100,9 @@ pub use connection::Encoding;
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
 pub use ip::{is_ip, is_ipv4, is_ipv6};
-pub use net::{Net, ReadyState, Remote, Server, ServerId, Socket, SocketId, TimerId};
+pub use net::{
+    Net, ReadyState, Remote, Server, ServerId, ShutdownReport, Socket, SocketId, Straggler, TimerId,
+};
 pub use options::{ConnectOptions, ListenOptions, OutOfDescriptors, PipeOptions};
 pub use post::Refused;
 pub use reactor::Reactor;

@@ -204,10 +204,11 @@ impl Error {
         )
     }
 
-    /// A write whose bytes were still queued when the socket was destroyed.
-    pub(crate) fn canceled() -> Error {
+    /// A write whose bytes were still queued when the socket was destroyed, or what a loop that is
+    /// being shut down does not begin.
+    pub(crate) fn canceled(syscall: &'static str) -> Error {
         // libuv's way to say it, errno and all, although no kernel was asked.
-        Error::io("write", io::Error::from_raw_os_error(libc::ECANCELED))
+        Error::io(syscall, io::Error::from_raw_os_error(libc::ECANCELED))
     }
 }
 
@@ -347,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_canceled_write_tells_its_errno_as_in_node() {
-        let error = Error::canceled();
+        let error = Error::canceled("write");
         assert_eq!(error.to_string(), "write ECANCELED");
         assert_eq!(error.errno(), Some(libc::ECANCELED));
         assert!(!error.is_misuse());

@@ -384,7 +384,7 @@ mod tests {
 
     #[test]
     fn other_takes_an_error_out_of_its_box() {
-        let error = Error::canceled();
+        let error = Error::canceled("write");
         assert!(Arc::ptr_eq(&Error::other(error.clone()).0, &error.0));
         let error = Error::other(io::Error::from_raw_os_error(libc::EIO));
         assert_eq!(error.code(), "EIO");

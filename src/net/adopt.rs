@@ -38,7 +38,8 @@ impl Net {
     /// # Errors
     ///
     /// `ERR_INVALID_FD_TYPE` for what is no socket, or not connected, or no stream; an `EPERM`,
-    /// `ENOSPC` or the like of the poller. The descriptor is closed then.
+    /// `ENOSPC` or the like of the poller; `ECANCELED` during a [`shutdown`](Net::shutdown). The
+    /// descriptor is closed then.
     ///
     /// Node: [`new net.Socket({ fd })`](https://nodejs.org/api/net.html#new-netsocketoptions).
     #[doc(alias = "fd")]
@@ -55,6 +56,7 @@ impl Net {
         descriptor: OwnedFd,
         handler: Box<dyn Handler>,
     ) -> Result<Socket<'_>> {
+        self.check_not_leaving("open")?;
         let adopted = self.sys.adopt(descriptor);
         let (mut stream, peer) = adopted.map_err(|error| Error::invalid_fd_type(&error))?;
         let interest = Interest::Read;

@@ -75,10 +75,10 @@ impl Net {
     ///
     /// # Errors
     ///
-    /// What can be neither an address nor a name, and options that mean nothing. What the network
-    /// or a resolver says comes by [`on_error`](Handler::on_error), a missing descriptor included:
-    /// if several addresses were tried in vain, one error for all of them, which
-    /// [`Error::errors`] takes apart.
+    /// What can be neither an address nor a name, options that mean nothing, and `ECANCELED` during a
+    /// [`shutdown`](Net::shutdown). What the network or a resolver says comes by
+    /// [`on_error`](Handler::on_error), a missing descriptor included: if several addresses were
+    /// tried in vain, one error for all of them, which [`Error::errors`] takes apart.
     ///
     /// Node: [`net.connect`](https://nodejs.org/api/net.html#netconnectoptions-connectlistener).
     #[doc(alias = "createConnection")]
@@ -95,6 +95,7 @@ impl Net {
         mut options: ConnectOptions,
         handler: Box<dyn Handler>,
     ) -> Result<Socket<'_>> {
+        self.check_not_leaving("connect")?;
         let place = options.resolve()?;
         let (local, socket) = (options.local, options.socket.clone());
         let mut connecting = match place {

@@ -225,7 +225,7 @@ impl SocketEntry {
         let why = match &cold.error {
             _ if never_connected => Error::socket_closed_before_connection(),
             Some(error) => error.clone(),
-            None => Error::canceled(),
+            None => Error::canceled("write"),
         };
         for completion in &mut cold.completions {
             let lost = never_connected || completion.at > flushed;

@@ -96,11 +96,15 @@ impl Net {
         };
         entry.recount(&mut self.alive);
         let need_drain = entry.flags.contains(Flags::NEED_DRAIN);
+        let leaving = entry.flags.contains(Flags::LEAVING);
         let emptied = entry.queue.is_empty() && !entry.lifecycle.is_destroyed();
         let fin = (emptied || planted!(FinBeforeLastChunk)) && entry.lifecycle.wants_fin();
         let written = entry.has_written();
         if emptied && need_drain {
             self.note(key, Note::Drain);
+        }
+        if emptied && leaving {
+            self.note(key, Note::Leave);
         }
         if fin {
             self.shut(key);
@@ -205,7 +209,7 @@ impl SocketEntry {
     /// Open both ways, and an empty queue leads to nothing.
     fn is_plainly_open(&self) -> bool {
         self.lifecycle == Lifecycle::Open
-            && !self.flags.contains(Flags::NEED_DRAIN)
+            && !self.flags.contains(Flags::AWAITS_EMPTY)
             && !self.has_written()
     }
 

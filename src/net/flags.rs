@@ -33,7 +33,12 @@ impl Flags {
     pub(crate) const FINISHED: Flags = Flags(1 << 12);
     /// What is read is not told as `data`: the cold part says what becomes of it.
     pub(crate) const DIVERTED: Flags = Flags(1 << 13);
+    /// Everybody is to end, and this one is not through yet: looked at again when its queue is empty.
+    pub(crate) const LEAVING: Flags = Flags(1 << 14);
+    /// Somebody waits for the queue to be empty.
+    pub(crate) const AWAITS_EMPTY: Flags = Flags::NEED_DRAIN.or(Flags::LEAVING);
 
+    /// Whether `flag` is there, or one of several.
     pub(crate) fn contains(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0
     }
@@ -44,6 +49,10 @@ impl Flags {
 
     pub(crate) fn remove(&mut self, flag: Flags) {
         self.0 &= !flag.0;
+    }
+
+    pub(crate) const fn or(self, other: Flags) -> Flags {
+        Flags(self.0 | other.0)
     }
 
     /// Inserts `flag`; true if it was not there.

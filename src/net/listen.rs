@@ -50,7 +50,8 @@ impl Net {
     /// # Errors
     ///
     /// What is known at once: a bad address or port, `EADDRINUSE`, `EACCES`, `EADDRNOTAVAIL`, what a
-    /// file system says of a path, no descriptor. Nothing is left behind, and the reactor stays usable.
+    /// file system says of a path, no descriptor, `ECANCELED` during a [`shutdown`](Net::shutdown).
+    /// Nothing is left behind, and the reactor stays usable.
     ///
     /// Node: [`server.listen`](https://nodejs.org/api/net.html#serverlisten).
     #[doc(alias = "createServer")]
@@ -76,6 +77,7 @@ impl Net {
     }
 
     fn listen_on(&mut self, options: ListenOptions, acceptor: BoxedAcceptor) -> Result<Server<'_>> {
+        self.check_not_leaving("listen")?;
         let bind = options.resolve()?;
         let key = self
             .servers

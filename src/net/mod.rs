@@ -6,7 +6,7 @@
 //!
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
 //! kernel), `decode`, `write` and `drain` (to the kernel), `pipe`, `pause`, `idle`, `timers`, `destroy`;
-//! `remote` is the door from other threads, `offload` work on them. `socket` and `server`
+//! `remote` is the door from other threads, `offload` work on them, `shutdown` an end for all. `socket` and `server`
 //! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
@@ -38,6 +38,7 @@ mod server_entry;
 #[cfg(test)]
 mod server_tests;
 mod settings;
+mod shutdown;
 mod slots;
 mod socket;
 #[cfg(feature = "sim")]
@@ -59,6 +60,7 @@ pub(crate) use notes::{Note, Notes};
 pub(crate) use remote::Mail;
 pub use remote::Remote;
 pub use server::Server;
+pub use shutdown::{ShutdownReport, Straggler};
 pub use socket::{ReadyState, Socket};
 pub(crate) use timers::{Due, Every};
 
@@ -76,6 +78,7 @@ use names::Names;
 use offload::Offload;
 use remote::Inbox;
 use server_entry::ServerEntry;
+use shutdown::Shutdown;
 use slots::Slots;
 use std::collections::VecDeque;
 use std::fmt;
@@ -130,6 +133,8 @@ pub struct Net {
     /// How many sockets, servers and timers keep the loop going.
     alive: usize,
     stopping: bool,
+    /// Everybody is to end, and nothing new may begin.
+    shutdown: Option<Box<Shutdown>>,
     pub(crate) limits: Limits,
     pub(crate) counters: Counters,
     log_limit: LogLimit,
@@ -164,6 +169,7 @@ impl Net {
             tick: 0,
             alive: 0,
             stopping: false,
+            shutdown: None,
             limits,
             counters: Counters::default(),
             log_limit: LogLimit::default(),

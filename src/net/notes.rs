@@ -17,14 +17,18 @@ pub(crate) enum Note {
     Finish = 3,
     /// Tell `error`.
     Error = 4,
+    /// End, if nothing is under way: the loop is being shut down. After `drain`, since who writes
+    /// then is not through.
+    Leave = 5,
 }
 
-const ORDER: [Note; 5] = [
+const ORDER: [Note; 6] = [
     Note::Connect,
     Note::Written,
     Note::Drain,
     Note::Finish,
     Note::Error,
+    Note::Leave,
 ];
 
 /// A set of notes.

@@ -17,6 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What waits for work on another thread.
 pub(crate) struct Offload {
     generation: u32,
+    /// The socket whose handler began it.
+    pub(super) of: Option<Key>,
     /// Takes the result from where the job has left it, and hands it on.
     done: Once,
 }
@@ -81,8 +83,11 @@ impl Net {
     ) {
         let left = Arc::new(Outcome(Mutex::new(None)));
         let (outcome, taken) = (Arc::clone(&left), Arc::clone(&left));
+        let of = self.serving;
+        self.work_begins(of);
         let key = self.offloads.insert(|key| Offload {
             generation: key.generation,
+            of,
             done: Box::new(move |net| done(net, taken.take())),
         });
         self.alive += 1;
@@ -119,6 +124,7 @@ impl Net {
     pub(crate) fn take_offload(&mut self, key: Key) -> Option<Once> {
         let offload = self.offloads.remove(key)?;
         self.alive -= 1;
+        self.work_ends(offload.of);
         Some(offload.done)
     }
 }

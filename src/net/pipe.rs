@@ -273,6 +273,7 @@ impl Net {
         if let Some(pipes) = self.pipes_mut(pipe.to) {
             pipes.from.retain(|&source| source != from);
         }
+        self.look_again(pipe.to);
         if let Some(source) = self.sockets.get_mut(from) {
             source.divert();
         }
@@ -304,6 +305,12 @@ impl Net {
 }
 
 impl SocketEntry {
+    /// Its end is for somebody else to bring.
+    pub(super) fn has_sources(&self) -> bool {
+        let cold = self.cold.as_ref();
+        cold.is_some_and(|cold| !cold.pipes.from.is_empty())
+    }
+
     /// Keeps the flag for what the cold part says becomes of input.
     pub(super) fn divert(&mut self) {
         let diverted = self.cold.as_ref().is_some_and(|cold| {

@@ -69,7 +69,6 @@ impl<T: Tenant> Slots<T> {
     }
 
     /// Every tenant with its key, by slot.
-    #[cfg(feature = "sim")]
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
         self.slab.iter().map(|(index, tenant)| {
             let index = index as u32;

@@ -90,7 +90,10 @@ impl Net {
         };
         if entry.lifecycle.is_destroyed() {
             // The direct write failed, so what it did not take was never queued.
-            let error = entry.error().cloned().unwrap_or_else(Error::canceled);
+            let error = entry
+                .error()
+                .cloned()
+                .unwrap_or_else(|| Error::canceled("write"));
             self.complete_with(key, error, then);
             return false;
         }

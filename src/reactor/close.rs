@@ -45,6 +45,7 @@ impl Reactor {
             }
             net.freed.pop_front();
         }
+        net.finish_shutdown();
     }
 }
 

@@ -108,6 +108,7 @@ pub(super) fn socket_notes(net: &mut Net, key: Key) {
             Note::Drain => drain(net, key),
             Note::Finish => event_if_open(net, key, Event::Finish),
             Note::Error => error(net, key),
+            Note::Leave => net.leave(key),
         }
         net.after_call(key);
     }

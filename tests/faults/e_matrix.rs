@@ -179,6 +179,12 @@ const NET: &[(&str, OnNet)] = &[
         remote.post(later).unwrap();
         assert_eq!(net.stats().posts, before);
     }),
+    ("shutdown", |net, stage| {
+        let stage = stage.clone();
+        net.shutdown(Duration::from_millis(5), move |net, _| {
+            stage.enter(None, net);
+        });
+    }),
     ("offload", |net, stage| {
         let stage = stage.clone();
         net.offload(|| (), move |net, _| stage.enter(None, net));
@@ -273,6 +279,7 @@ fn e5_the_tables_name_every_public_method() {
         (include_str!("../../src/net/pipe.rs"), names(NET)),
         (include_str!("../../src/net/timers.rs"), names(NET)),
         (include_str!("../../src/net/lookup.rs"), names(NET)),
+        (include_str!("../../src/net/shutdown.rs"), names(NET)),
     ];
     let mut found = 0;
     for (source, table) in sources {
