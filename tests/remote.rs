@@ -488,6 +488,30 @@ fn four_are_at_work_1020_wait_and_further_ones_get_an_error_in_the_next_turn() {
 }
 
 #[test]
+fn l6_refused_work_whose_drop_panics_leaves_nothing_undone() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+    let mut reactor = Reactor::new().unwrap();
+    let (hanging, begins, gate) = Hanging::new();
+    (0..1024).for_each(|_| reactor.net().offload(hanging.work(), |_, _| ()));
+    let refused = Rc::new(Cell::new(false));
+    let heard = Rc::clone(&refused);
+    let done = move |_: &mut Net, result: netloop::Result<()>| heard.set(result.is_err());
+    let bomb = Bomb;
+    let work = move || drop(bomb);
+    let offload = AssertUnwindSafe(|| reactor.net().offload(work, done));
+    assert!(catch_unwind(offload).is_err());
+    drop(gate);
+    turn_until(&mut reactor, |net| net.stats().posts == 1024);
+    assert!(refused.get() && !reactor.is_alive());
+    drop(begins);
+}
+
+#[test]
 fn results_that_come_faster_than_they_are_told_are_bounded_too() {
     let mut reactor = Reactor::new().unwrap();
     let told = Rc::new(Cell::new(0));

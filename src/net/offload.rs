@@ -81,6 +81,12 @@ impl Net {
         work: impl FnOnce() -> T + Send + 'static,
         done: impl FnOnce(&mut Net, Result<T>) + 'static,
     ) {
+        if self.offloads.len() >= self.limits.offloads {
+            self.counters.refused_offloads += 1;
+            let error = Error::too_many_offloads(self.limits.offloads);
+            // Noted before `work` is dropped, which may panic: that loses nothing.
+            return self.set_immediate(move |net| done(net, Err(error)));
+        }
         let left = Arc::new(Outcome(Mutex::new(None)));
         let (outcome, taken) = (Arc::clone(&left), Arc::clone(&left));
         let of = self.serving;
@@ -106,9 +112,6 @@ impl Net {
 
     /// Lets a thread do `work` and then tell the loop; on failure nothing will be told.
     fn begin_offload(&mut self, key: Key, work: Job) -> Result<()> {
-        if self.offloads.len() > self.limits.offloads {
-            return Err(Error::too_many_offloads(self.limits.offloads));
-        }
         let remote = self.remote()?;
         let job = move || {
             let _over = Over { remote, key };
