@@ -13,6 +13,8 @@ mod accept;
 mod adopt;
 mod attempts;
 mod connect;
+#[cfg(test)]
+mod connect_tests;
 mod connecting;
 #[cfg(feature = "encoding")]
 mod decode;
