@@ -102,6 +102,7 @@ class Actor {
 }
 
 function describe(error) {
+  if (error.errors) return `${error.code} of all: ${error.errors.map(describe).join('; ')}`;
   const words = [error.code];
   if (error.errno) words.push(-error.errno);
   if (error.syscall) words.push(`of ${error.syscall}`);
@@ -113,9 +114,22 @@ function fault(code) {
   return Object.assign(new Error('a fault'), { code });
 }
 
+/** An address as a trace has it. */
+function at(address, port) {
+  if (port === undefined) return address;
+  return net.isIPv6(address) ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
 function watch(me, socket) {
-  socket.on('connectionAttempt', (address, port) => {
-    me.say(`attempt ${port === undefined ? address : `${address}:${port}`}`);
+  socket.on('lookup', (error, address, family, host) => {
+    me.say(`lookup ${host}: ${error ? describe(error) : `${address} of IPv${family}`}`);
+  });
+  socket.on('connectionAttempt', (address, port) => me.say(`attempt ${at(address, port)}`));
+  socket.on('connectionAttemptFailed', (address, port, family, error) => {
+    me.say(`attempt failed ${at(address, port)} ${describe(error)}`);
+  });
+  socket.on('connectionAttemptTimeout', (address, port) => {
+    me.say(`attempt timeout ${at(address, port)}`);
   });
   for (const event of ['connect', 'ready', 'end', 'drain', 'finish', 'timeout']) {
     socket.on(event, () => me.say(event));

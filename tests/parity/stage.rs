@@ -217,7 +217,18 @@ impl Actor {
 
     fn saw(&self, event: &Event<'_>) {
         match event {
+            Event::Lookup { host, answer } => self.say(match answer {
+                Ok(ip) if ip.is_ipv4() => format!("lookup {host}: {ip} of IPv4"),
+                Ok(ip) => format!("lookup {host}: {ip} of IPv6"),
+                Err(error) => format!("lookup {host}: {}", describe(error)),
+            }),
             Event::ConnectionAttempt(address) => self.say(format!("attempt {address}")),
+            Event::ConnectionAttemptFailed { address, error } => {
+                self.say(format!("attempt failed {address} {}", describe(error)));
+            }
+            Event::ConnectionAttemptTimeout(address) => {
+                self.say(format!("attempt timeout {address}"));
+            }
             Event::Connect => self.say("connect"),
             Event::Ready => self.say("ready"),
             Event::Data(bytes) => self.notebook.heard(&self.name, bytes),
@@ -235,6 +246,10 @@ impl Actor {
 
 /// An error as a trace has it: code, errno, system call, text.
 pub(crate) fn describe(error: &Error) -> String {
+    if !error.errors().is_empty() {
+        let all: Vec<String> = error.errors().iter().map(describe).collect();
+        return format!("{} of all: {}", error.code(), all.join("; "));
+    }
     let mut words = vec![error.code().to_owned()];
     words.extend(error.errno().map(|errno| errno.to_string()));
     words.extend(error.syscall().map(|syscall| format!("of {syscall}")));
