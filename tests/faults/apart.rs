@@ -23,6 +23,25 @@ pub(crate) fn apart(name: &str, shell: &str, body: impl FnOnce()) {
     );
 }
 
+/// As [`apart`], in a network of its own, which has its own loopback device and what `setup`, a
+/// command of the shell as root, makes of it. Where no such network may be made, that is said, and
+/// nothing is tested.
+#[track_caller]
+pub(crate) fn in_own_network(name: &str, setup: &str, body: impl FnOnce()) {
+    let inside = format!("ip link set lo up && {setup}");
+    if role().is_none() && !succeeds(&format!("unshare -rn sh -c '{inside}'")) {
+        return println!("{name} was not run: no network of its own may be made");
+    }
+    let inside = format!("{inside} && exec \"$0\" \"$@\"");
+    apart(name, &format!("exec unshare -rn sh -c '{inside}'"), body);
+}
+
+/// Whether the shell can do this here.
+pub(crate) fn succeeds(script: &str) -> bool {
+    let output = Command::new("sh").args(["-c", script]).output();
+    output.unwrap().status.success()
+}
+
 /// The command that runs the test `name` of this binary alone, in `role`.
 pub(crate) fn command(name: &str, role: &str, shell: &str) -> Command {
     let mut command = Command::new("sh");

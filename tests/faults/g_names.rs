@@ -177,6 +177,34 @@ fn g6_a_resolver_that_panics_fails_its_lookup_and_nothing_else() {
 }
 
 #[test]
+fn g7_an_answer_never_reaches_who_came_into_the_place_of_its_asker() {
+    let (mut reactor, log) = fresh();
+    let kept: Rc<RefCell<Vec<Promise>>> = Rc::default();
+    let ask = |reactor: &mut Reactor, who: &str| {
+        let keeps = kept.clone();
+        let options = to("slow.example", 1, move |_, _, promise| {
+            keeps.borrow_mut().push(promise);
+        });
+        let us = recorder(who, &log);
+        let id = reactor.net().connect(options, us).unwrap().id();
+        turn_until(reactor, |_| !kept.borrow().is_empty());
+        (id, kept.borrow_mut().pop().unwrap())
+    };
+    let (gone, late) = ask(&mut reactor, "gone");
+    at(&mut reactor, gone).destroy();
+    turn_until_line(&mut reactor, &log, "gone close false");
+    // Of sockets and of lookups there is none now, so both take up the places that came free.
+    let (_, in_time) = ask(&mut reactor, "newcomer");
+    late.fulfil(Ok(vec![[127, 0, 0, 2].into()]));
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.of("newcomer"), [""; 0]);
+    in_time.fulfil(Ok(vec![HERE]));
+    turn_until_line(&mut reactor, &log, "newcomer close true");
+    assert_eq!(log.of("newcomer")[0], "lookup slow.example 127.0.0.1");
+    assert_eq!(log.of("gone"), ["close false"]);
+}
+
+#[test]
 fn g8_a_loop_dropped_with_lookups_under_way_is_not_waited_for_and_touched_by_nobody() {
     let name =
         "g_names::g8_a_loop_dropped_with_lookups_under_way_is_not_waited_for_and_touched_by_nobody";

@@ -1,16 +1,17 @@
 //! Group H: local sockets, and B10, a backlog that is full.
 
-use crate::apart::apart;
+use crate::apart::{Kept, apart, command, role, succeeds};
 use crate::support::*;
 use netloop::{
     Address, ConnectOptions, Event, Handler, ListenOptions, Reactor, Socket, handler_fn,
 };
 use socket2::{Domain, MsgHdr, SockAddr, SockRef, Type};
-use std::io::{IoSlice, Write};
+use std::io::{BufRead, BufReader, IoSlice, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 fn deaf(_: &mut Socket<'_>) -> impl Handler + use<> {
     handler_fn(|_, _| ())
@@ -138,6 +139,32 @@ fn h5_what_the_file_system_says_is_told() {
         assert_eq!(outcome(&mut reactor, path), format!("error {on_connect}"));
     }
     assert_eq!(std::fs::read(file).unwrap(), b"no socket");
+}
+
+/// Only whoever is not root can be told so: in a user namespace that maps nobody, root is nobody.
+#[test]
+fn h5_what_rights_forbid_is_told() {
+    let name = "h_local::h5_what_rights_forbid_is_told";
+    if role().is_none() && !succeeds("unshare -U true") {
+        return println!("{name} was not run: no user namespace may be made");
+    }
+    apart(name, "exec unshare -U", || {
+        let directory = Directory::new();
+        let mut reactor = Reactor::new().unwrap();
+        let (open, locked) = (directory.path("open.sock"), directory.path("locked"));
+        reactor.net().listen(open.clone(), deaf).unwrap();
+        std::fs::create_dir(&locked).unwrap();
+        let allow = |path: &Path, mode| {
+            std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+        };
+        allow(&open, 0);
+        allow(&locked, 0);
+        assert_eq!(outcome(&mut reactor, open), "error EACCES");
+        let inside = locked.join("a.sock");
+        assert_eq!(refusal(&mut reactor, inside.clone()), "EACCES");
+        assert_eq!(outcome(&mut reactor, inside), "error EACCES");
+        allow(&locked, 0o700); // so that it can be removed
+    });
 }
 
 /// An accepted local socket that was paused at once, and its peer.
@@ -274,4 +301,60 @@ fn h8_of_many_connectors_each_hears_that_there_is_no_room_and_leaves_nothing_ope
     assert_eq!(log.count("client error EAGAIN"), 1000);
     turn_until_quiet(&mut reactor);
     assert_eq!(reactor.net().stats().sockets, 0);
+}
+
+/// Listens at both places once it is told to, says what came of it, and holds them to its end.
+fn race_for(port: u16, path: &Path) {
+    let mut reactor = Reactor::new().unwrap();
+    let mut words = std::io::stdin().lines();
+    assert_eq!(words.next().unwrap().unwrap(), "go");
+    for options in [
+        ListenOptions::from(("127.0.0.1", port)),
+        ListenOptions::path(path),
+    ] {
+        match reactor.net().listen(options, deaf) {
+            Ok(_) => eprintln!("listens"),
+            Err(error) => eprintln!("{}", error.code()),
+        }
+    }
+    assert!(words.next().is_none());
+}
+
+#[test]
+fn h9_of_two_processes_that_race_for_an_address_one_wins() {
+    let name = "h_local::h9_of_two_processes_that_race_for_an_address_one_wins";
+    if let Some(places) = role().and_then(|role| Some(role.strip_prefix("h9 ")?.to_owned())) {
+        let (port, path) = places.split_once(' ').unwrap();
+        return race_for(port.parse().unwrap(), Path::new(path));
+    }
+    if role().is_some() {
+        return;
+    }
+    let directory = Directory::new();
+    let path = directory.path("a.sock");
+    let (bound, address) = refusing();
+    let role = format!("h9 {} {}", address.port(), path.display());
+    let mut racers = [(); 2].map(|()| {
+        let mut racer = command(name, &role, "exec");
+        let racer = racer.stdin(Stdio::piped()).stdout(Stdio::null());
+        Kept(racer.stderr(Stdio::piped()).spawn().unwrap())
+    });
+    drop(bound);
+    let mut guns = racers.each_mut().map(|racer| racer.0.stdin.take().unwrap());
+    guns.iter_mut()
+        .for_each(|gun| gun.write_all(b"go\n").unwrap());
+    let said = racers
+        .each_mut()
+        .map(|racer| racer.0.stderr.take().unwrap());
+    let mut said = said.map(|said| BufReader::new(said).lines());
+    for place in ["the port", "the path"] {
+        let mut heard = said.each_mut().map(|lines| lines.next().unwrap().unwrap());
+        heard.sort();
+        assert_eq!(heard, ["EADDRINUSE", "listens"], "{place}");
+    }
+    drop(guns);
+    for racer in &mut racers {
+        assert!(racer.0.wait().unwrap().success());
+    }
+    assert!(!path.exists(), "whoever made it has removed it");
 }

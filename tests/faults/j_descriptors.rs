@@ -1,4 +1,5 @@
-//! J1: the process has no descriptor left, and then everything is asked for.
+//! J1: the process has no descriptor left, and then everything is asked for. J7: it was started with
+//! none.
 
 use crate::apart::*;
 use crate::support::*;
@@ -96,4 +97,31 @@ fn j1_a_remote_made_in_time_and_work_on_threads_need_no_descriptor() {
         assert_eq!(reactor.net().stats().posts, 9);
         drop(taken);
     });
+}
+
+/// Rust's own start-up opens what is closed, as /dev/null, so a program of Rust is safe whatever it is
+/// started with. That is relied upon: a socket that became descriptor 2 would be sent panics.
+#[test]
+fn j7_started_without_standard_descriptors_no_socket_takes_their_place() {
+    let name = "j_descriptors::j7_started_without_standard_descriptors_no_socket_takes_their_place";
+    const HEARD: &str = "NETLOOP_J7";
+    match role() {
+        Some(role) if role == name => {
+            let (mut reactor, log) = fresh();
+            let (_us, _peer) = accepted(&mut reactor, recorder("us", &log));
+            let _remote = reactor.net().remote().unwrap();
+            let open = |number| std::fs::read_link(format!("/proc/self/fd/{number}")).unwrap();
+            let open = [0, 1, 2].map(|number| open(number).display().to_string());
+            return std::fs::write(std::env::var(HEARD).unwrap(), open.join(" ")).unwrap();
+        }
+        Some(_) => return,
+        None => {}
+    }
+    let directory = Directory::new();
+    let heard = directory.path("heard");
+    let mut child = command(name, name, "exec <&- >&- 2>&-; exec");
+    let status = child.env(HEARD, &heard).status().unwrap();
+    assert!(status.success(), "{status}");
+    let open = std::fs::read_to_string(heard).unwrap();
+    assert_eq!(open, "/dev/null /dev/null /dev/null");
 }

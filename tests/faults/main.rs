@@ -12,6 +12,7 @@ mod crowd;
 mod stage;
 
 mod a_accepting;
+mod b_routes;
 mod c_reading;
 mod d_refused;
 mod d_writing;
@@ -22,4 +23,7 @@ mod f_timers;
 mod g_names;
 mod h_local;
 mod j_descriptors;
+mod l_process;
 mod l_shutdown;
+
+mod table;

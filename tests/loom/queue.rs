@@ -94,7 +94,7 @@ fn turn(posts: &Posts, poller: &Poller, taken: &mut VecDeque<u32>) -> bool {
     posts.take(usize::MAX, taken)
 }
 
-fn two_posters_are_both_heard_each_in_its_order() {
+fn l3_two_posters_are_both_heard_each_in_its_order() {
     let (posts, poller) = posts(8, false);
     let threads = [poster(&posts, &[10, 11]), poster(&posts, &[20])];
     let mut taken = VecDeque::new();
@@ -109,7 +109,7 @@ fn two_posters_are_both_heard_each_in_its_order() {
 }
 
 /// As a host does, which may ask more than once how long it may sleep, and turns for other reasons.
-fn a_loop_inside_another_loop_is_woken_between_its_turns() {
+fn l3_a_loop_inside_another_loop_is_woken_between_its_turns() {
     let (posts, poller) = posts(8, false);
     let thread = poster(&posts, &[1, 2]);
     let mut taken = VecDeque::new();
@@ -211,11 +211,11 @@ fn main() {
     let models: [(&str, fn()); 7] = [
         (
             "two posters are both heard, each in its order",
-            two_posters_are_both_heard_each_in_its_order,
+            l3_two_posters_are_both_heard_each_in_its_order,
         ),
         (
             "a loop inside another loop is woken between its turns",
-            a_loop_inside_another_loop_is_woken_between_its_turns,
+            l3_a_loop_inside_another_loop_is_woken_between_its_turns,
         ),
         (
             "a wake happens at most once for each sleep",
