@@ -454,3 +454,46 @@ fn whatever_names_do_a_connect_by_name_closes_once_and_leaves_nothing() {
         world.hosts[client.0].reactor.net_ref().assert_empty();
     }
 }
+
+#[test]
+fn whatever_the_network_does_a_shutdown_is_over_soon_after_its_deadline() {
+    const DEADLINE: Duration = Duration::from_secs(1);
+    let mut ends = (0, 0);
+    for seed in 0..40 {
+        let mut world = World::seeded(seed);
+        let (server, client) = (world.host("server"), world.host("client"));
+        let echo = world.net(server).listen(80, |_| {
+            handler_fn(|socket, event| match event {
+                Event::Data(bytes) if !socket.write(bytes) => socket.pause(),
+                Event::Drain => socket.resume(),
+                _ => {}
+            })
+        });
+        if echo.is_err() {
+            continue;
+        }
+        let address = world.address(server, 80);
+        for stream in 0..5 {
+            let handler = handler_fn(move |socket, event| match event {
+                Event::Connect => drop(socket.write(&payload(stream, 100_000))),
+                Event::Data(_) if stream == 4 => socket.pause(), // one that never reads on
+                _ => {}
+            });
+            world.net(client).connect(address, handler).unwrap();
+        }
+        world.run_for(Duration::from_millis(seed));
+        let report = Rc::new(RefCell::new(None));
+        let left = Rc::clone(&report);
+        world.net(server).shutdown(DEADLINE, move |net, report| {
+            assert_eq!(net.stats().sockets + net.stats().servers, 0);
+            assert!(left.replace(Some((report.ended, report.cut))).is_none());
+        });
+        world.run_until_quiet();
+        let (ended, cut) = report.take().expect("a report");
+        ends = (ends.0 + ended, ends.1 + cut);
+        assert!(world.open_descriptors(server).is_empty(), "seed {seed}");
+        world.hosts[0].reactor.net_ref().assert_sound();
+        world.hosts[0].reactor.net_ref().assert_empty();
+    }
+    assert!(ends.0 > 5 && ends.1 > 5, "both come to pass: {ends:?}");
+}
