@@ -52,6 +52,7 @@
 //!
 //! - `encoding`, on by default, adds `Encoding` and `Socket::set_encoding`: a peer's bytes told as
 //!   text.
+//! - `signal` adds `Net::on_signal` and the module `signal`: signals of the process, told in the loop.
 //! - `sim` adds the module `sim`: a seeded world in virtual time, on a network that breaks on
 //!   purpose, in which handlers run unchanged.
 
@@ -87,6 +88,8 @@ mod options;
 mod post;
 mod reactor;
 mod resolver;
+#[cfg(feature = "signal")]
+pub mod signal;
 #[cfg(feature = "sim")]
 pub mod sim;
 mod stats;
@@ -100,6 +103,8 @@ pub use connection::Encoding;
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
 pub use ip::{is_ip, is_ipv4, is_ipv6};
+#[cfg(feature = "signal")]
+pub use net::SignalId;
 pub use net::{
     Net, ReadyState, Remote, Server, ServerId, ShutdownReport, Socket, SocketId, Straggler, TimerId,
 };

@@ -41,6 +41,14 @@ pub struct TimerId {
     pub(crate) reactor: u32,
 }
 
+/// Names a listener to a signal. Kept freely: once it was taken back it finds nothing.
+#[cfg(feature = "signal")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SignalId {
+    pub(crate) key: Key,
+    pub(crate) reactor: u32,
+}
+
 /// A slot and the generation of what stands in it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
@@ -59,6 +67,10 @@ pub(crate) enum Target {
 
 /// The token of the loop's waker: no socket and no server has it, since no generation is 0.
 pub(crate) const WAKER_TOKEN: u64 = u32::MAX as u64;
+
+/// The token of all signals, as little anybody else's.
+#[cfg(feature = "signal")]
+pub(crate) const SIGNAL_TOKEN: u64 = WAKER_TOKEN - 1;
 
 /// The index bit that tells a server's token from a socket's.
 const SERVER: u32 = 1 << 31;
@@ -112,6 +124,13 @@ impl fmt::Debug for SocketId {
 impl fmt::Debug for ServerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ServerId({:?})", self.key)
+    }
+}
+
+#[cfg(feature = "signal")]
+impl fmt::Debug for SignalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SignalId({:?})", self.key)
     }
 }
 

@@ -6,8 +6,8 @@
 //!
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
 //! kernel), `decode`, `write` and `drain` (to the kernel), `pipe`, `pause`, `idle`, `timers`, `destroy`;
-//! `remote` is the door from other threads, `offload` work on them, `shutdown` an end for all. `socket` and `server`
-//! are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
+//! `remote` is the door from other threads, `offload` work on them, `signals` those of the process,
+//! `shutdown` an end for all. `socket` and `server` are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
 mod adopt;
@@ -41,6 +41,8 @@ mod server_entry;
 mod server_tests;
 mod settings;
 mod shutdown;
+#[cfg(feature = "signal")]
+mod signals;
 mod slots;
 mod socket;
 #[cfg(feature = "sim")]
@@ -54,6 +56,10 @@ pub(crate) use entry::SocketEntry;
 pub(crate) use fill::Filled;
 pub(crate) use flags::Flags;
 pub(crate) use idle::Idle;
+#[cfg(feature = "signal")]
+pub(crate) use ids::SIGNAL_TOKEN;
+#[cfg(feature = "signal")]
+pub use ids::SignalId;
 pub(crate) use ids::{Key, Target, WAKER_TOKEN};
 pub use ids::{ServerId, SocketId, TimerId};
 pub(crate) use limits::Limits;
@@ -106,6 +112,8 @@ pub struct Net {
     names: Names,
     names_default: NameDefaults,
     pub(crate) timers: Timers,
+    #[cfg(feature = "signal")]
+    pub(crate) signals: signals::Signals,
     offloads: Slots<Offload>,
     idle: Wheel,
     pool: QueuePool,
@@ -156,6 +164,8 @@ impl Net {
             names: Names::new(),
             names_default: NameDefaults::default(),
             timers: Timers::new(),
+            #[cfg(feature = "signal")]
+            signals: signals::Signals::new(),
             offloads: Slots::new(),
             idle: Wheel::new(0),
             pool: QueuePool::new(),
@@ -296,7 +306,8 @@ impl Net {
             && self.closing.is_empty()
             && self.freed.is_empty()
             && self.timers.immediates() == 0
-            && self.inbox.as_ref().is_none_or(Inbox::is_worked_off))
+            && self.inbox.as_ref().is_none_or(Inbox::is_worked_off)
+            && !self.has_due_signals())
     }
 
     /// Something keeps the loop going (R105).
@@ -310,6 +321,15 @@ impl Net {
             || !self.freed.is_empty()
             || self.timers.immediates() > 0
             || self.inbox.as_ref().is_some_and(Inbox::has_mail)
+            || self.has_due_signals()
+    }
+
+    /// Somebody is still to be called for a signal, after a panic.
+    fn has_due_signals(&self) -> bool {
+        #[cfg(feature = "signal")]
+        return self.signals.has_due();
+        #[cfg(not(feature = "signal"))]
+        false
     }
 
     /// How long the loop may sleep; `None`: until something happens. The clock is looked at only if

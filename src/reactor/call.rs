@@ -182,3 +182,31 @@ impl Drop for IntervalCall<'_> {
         }
     }
 }
+
+/// A listener to a signal at work. Dropping it puts it back, after a panic too.
+#[cfg(feature = "signal")]
+pub(super) struct SignalCall<'net> {
+    pub(super) net: &'net mut Net,
+    key: Key,
+    pub(super) callback: Option<Every>,
+}
+
+#[cfg(feature = "signal")]
+impl<'net> SignalCall<'net> {
+    pub(super) fn begin(net: &'net mut Net, key: Key, callback: Every) -> SignalCall<'net> {
+        SignalCall {
+            net,
+            key,
+            callback: Some(callback),
+        }
+    }
+}
+
+#[cfg(feature = "signal")]
+impl Drop for SignalCall<'_> {
+    fn drop(&mut self) {
+        if let Some(callback) = self.callback.take() {
+            self.net.put_signal_back(self.key, callback);
+        }
+    }
+}

@@ -11,6 +11,8 @@ mod posts;
 #[cfg(test)]
 mod scripted;
 mod serve;
+#[cfg(feature = "signal")]
+mod signals;
 mod tell;
 mod timers;
 
@@ -148,6 +150,8 @@ impl Reactor {
         let sleep = shorter(timeout, self.next_timeout());
         self.poll(sleep)?; // the only call that blocks; bits are kept, nobody is called yet
         self.serve_ready(); // what stood in the queue, oldest first, each within its budget
+        #[cfg(feature = "signal")]
+        self.run_signals(); // each listener once, however many came
         self.run_posts(); // what other threads have sent, as much as stood in the queue
         self.run_immediates(); // those that stood in their queue
         self.run_timers(); // one set in here waits for the next turn

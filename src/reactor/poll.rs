@@ -1,6 +1,8 @@
 //! Sleeping, and taking in what the kernel says.
 
 use super::Reactor;
+#[cfg(feature = "signal")]
+use crate::net::SIGNAL_TOKEN;
 use crate::net::{Flags, Net, Target, WAKER_TOKEN};
 use crate::{Error, Result};
 use std::time::Duration;
@@ -34,6 +36,8 @@ impl Net {
             attempts,
             ready,
             counters,
+            #[cfg(feature = "signal")]
+            signals,
             ..
         } = self;
         let mut events = 0;
@@ -64,6 +68,8 @@ impl Net {
                 Some(false) => {}
                 // It has said all by letting the poll return.
                 None if token == WAKER_TOKEN => {}
+                #[cfg(feature = "signal")]
+                None if token == SIGNAL_TOKEN => signals.rung = true,
                 None => counters.stale_events += 1,
             }
         });

@@ -4,6 +4,8 @@
 //! its place while it runs and put back by a guard, so that a panic in one of them loses nothing.
 //! Nothing in here is reached from `net`: that is how no handler can run inside another.
 
+#[cfg(feature = "signal")]
+use super::call::SignalCall;
 use super::call::{IntervalCall, ResolverCall, ServerCall, SocketCall};
 use crate::handler::{BoxedAcceptor, Dropped, Event};
 use crate::net::{
@@ -213,6 +215,15 @@ pub(super) fn mail(net: &mut Net, mail: Mail) {
                 done(net);
             }
         }
+    }
+}
+
+/// Calls who listens to a signal that has come.
+#[cfg(feature = "signal")]
+pub(super) fn signal(net: &mut Net, key: Key, callback: crate::net::Every) {
+    let mut call = SignalCall::begin(net, key, callback);
+    if let Some(callback) = &mut call.callback {
+        callback(call.net);
     }
 }
 

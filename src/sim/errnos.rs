@@ -83,5 +83,7 @@ pub(super) fn of(call: Call) -> &'static [i32] {
         Call::TakeError | Call::LocalAddress | Call::PeerAddress => &[libc::ENOBUFS],
         Call::HoldSpare | Call::Waker => &[libc::EMFILE, libc::ENFILE, libc::ENOMEM],
         Call::RunJob => &[libc::EAGAIN],
+        #[cfg(feature = "signal")]
+        Call::WatchSignal => &[libc::EMFILE, libc::ENFILE, libc::ENOMEM],
     }
 }

@@ -49,6 +49,9 @@ pub enum Call {
     Waker,
     /// Work given to another thread.
     RunJob,
+    /// The wish to hear of a signal.
+    #[cfg(feature = "signal")]
+    WatchSignal,
 }
 
 /// What an injected `accept` loses a connection with.

@@ -295,6 +295,37 @@ impl Kernel for HostKernel {
         }
     }
 
+    #[cfg(feature = "signal")]
+    fn watch_signal(&mut self, signal: i32, token: u64) -> io::Result<()> {
+        self.call(Kind::Signal, signal as u64, |network, host| {
+            network.enter(host, Call::WatchSignal)?;
+            network.signals(host).watch(signal, token)?;
+            Ok(0)
+        })?;
+        Ok(())
+    }
+
+    #[cfg(feature = "signal")]
+    fn unwatch_signal(&mut self, signal: i32) {
+        let mut network = self.network.borrow_mut();
+        network
+            .trace
+            .note(Kind::Signal, self.host, signal as u64, 1);
+        network.signals(self.host).unwatch(signal);
+    }
+
+    #[cfg(feature = "signal")]
+    fn take_signals(&mut self) -> Vec<i32> {
+        let mut network = self.network.borrow_mut();
+        let signals = network.signals(self.host).take();
+        for &signal in &signals {
+            network
+                .trace
+                .note(Kind::Signal, self.host, signal as u64, 2);
+        }
+        signals
+    }
+
     fn hold_spare(&mut self) -> io::Result<()> {
         self.call(Kind::HoldSpare, 0, |network, host| {
             network.enter(host, Call::HoldSpare)?;

@@ -497,3 +497,27 @@ fn whatever_the_network_does_a_shutdown_is_over_soon_after_its_deadline() {
     }
     assert!(ends.0 > 5 && ends.1 > 5, "both come to pass: {ends:?}");
 }
+
+#[cfg(feature = "signal")]
+#[test]
+fn a_signal_reaches_the_listeners_of_its_host_and_wakes_its_loop() {
+    for seed in 0..20 {
+        let mut world = World::seeded(seed);
+        let (first, second) = (world.host("first"), world.host("second"));
+        let told = Rc::new(RefCell::new(Vec::new()));
+        for (host, name) in [(first, "first"), (second, "second")] {
+            let told = Rc::clone(&told);
+            let listener = move |_: &mut Net| told.borrow_mut().push(name);
+            world.net(host).on_signal(libc::SIGTERM, listener).unwrap();
+        }
+        assert!(!world.raise_signal(first, libc::SIGHUP), "nobody listens");
+        world.run_until_quiet();
+        assert!(world.raise_signal(second, libc::SIGTERM));
+        assert!(world.raise_signal(second, libc::SIGTERM));
+        world.run_until_quiet();
+        assert_eq!(told.take(), ["second"], "seed {seed}");
+        world.fail_calls(first, Call::WatchSignal, libc::EMFILE, 1);
+        let refused = world.net(first).on_signal(libc::SIGHUP, |_| ());
+        assert_eq!(refused.unwrap_err().code(), "EMFILE");
+    }
+}

@@ -35,6 +35,8 @@ pub(super) enum Kind {
     RunJob,
     Job,
     Bind,
+    #[cfg(feature = "signal")]
+    Signal,
 }
 
 impl Trace {

@@ -243,6 +243,13 @@ impl World {
         self.network.borrow_mut().script(host.0).fail_no_more();
     }
 
+    /// Sends a signal to the process of a host. `false` if nobody there listens to it
+    /// ([`Net::on_signal`]): then it does nothing here, where a real one does what it does by default.
+    #[cfg(feature = "signal")]
+    pub fn raise_signal(&mut self, host: HostId, signal: i32) -> bool {
+        self.network.borrow_mut().signals(host.0).raise(signal)
+    }
+
     // Running.
 
     /// The time since the world began. Hosts' clocks may have begun elsewhere.

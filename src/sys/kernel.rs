@@ -91,6 +91,16 @@ pub(crate) trait Kernel {
     /// `QuotaExceeded` if as much waits for this pool as may wait, any errno if there is no thread.
     fn run_job(&mut self, pool: Pool, job: Job) -> io::Result<()>;
 
+    /// Has `signal` told: an event under `token`, the same for all signals, after which
+    /// `take_signals` names it. `EINVAL` for one that cannot be watched.
+    #[cfg(feature = "signal")]
+    fn watch_signal(&mut self, signal: i32, token: u64) -> io::Result<()>;
+    #[cfg(feature = "signal")]
+    fn unwatch_signal(&mut self, signal: i32);
+    /// Those that came since this was asked last and are still watched, each once.
+    #[cfg(feature = "signal")]
+    fn take_signals(&mut self) -> Vec<i32>;
+
     /// Takes the spare descriptor if it is not held already.
     fn hold_spare(&mut self) -> io::Result<()>;
     /// Gives the spare descriptor up; whether there was one.

@@ -5,9 +5,9 @@
 //! again after a signal, deregister before close), and counts itself. What the answers mean for a
 //! connection is not known here, and no type of the poller below leaves the room.
 //!
-//! The methods stand in four files: this one (the poll and the clock), `listener.rs`, `stream.rs` and
-//! `threads.rs`. `os/` is the real system. In tests and in the simulated world a `Kernel` stands in
-//! its place.
+//! The methods stand in five files: this one (the poll and the clock), `listener.rs`, `stream.rs`,
+//! `threads.rs` and `signals.rs`. `os/` is the real system. In tests and in the simulated world a
+//! `Kernel` stands in its place.
 
 mod calls;
 mod handle;
@@ -15,6 +15,8 @@ mod interest;
 mod listener;
 mod os;
 mod readiness;
+#[cfg(feature = "signal")]
+mod signals;
 mod stream;
 mod threads;
 
@@ -36,6 +38,8 @@ pub(crate) use kernel::{Bell, Kernel};
 pub(crate) use listener::Listener;
 pub(crate) use os::names::look_up;
 pub(crate) use readiness::Readiness;
+#[cfg(all(feature = "signal", any(test, feature = "sim")))]
+pub(crate) use signals::SignalLine;
 pub(crate) use stream::Stream;
 pub(crate) use threads::{Job, Pool, QUEUED_JOBS, Waker};
 

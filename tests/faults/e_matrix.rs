@@ -179,6 +179,18 @@ const NET: &[(&str, OnNet)] = &[
         remote.post(later).unwrap();
         assert_eq!(net.stats().posts, before);
     }),
+    #[cfg(feature = "signal")]
+    ("on_signal", |net, _| {
+        let called = |_: &mut Net| panic!("nobody sends it");
+        let id = net.on_signal(netloop::signal::SIGUSR2, called);
+        net.off_signal(id.unwrap());
+    }),
+    #[cfg(feature = "signal")]
+    ("off_signal", |net, _| {
+        let id = net.on_signal(netloop::signal::SIGUSR2, |_| ()).unwrap();
+        net.off_signal(id);
+        net.off_signal(id);
+    }),
     ("shutdown", |net, stage| {
         let stage = stage.clone();
         net.shutdown(Duration::from_millis(5), move |net, _| {
@@ -280,6 +292,8 @@ fn e5_the_tables_name_every_public_method() {
         (include_str!("../../src/net/timers.rs"), names(NET)),
         (include_str!("../../src/net/lookup.rs"), names(NET)),
         (include_str!("../../src/net/shutdown.rs"), names(NET)),
+        #[cfg(feature = "signal")]
+        (include_str!("../../src/net/signals.rs"), names(NET)),
     ];
     let mut found = 0;
     for (source, table) in sources {

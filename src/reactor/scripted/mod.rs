@@ -13,6 +13,8 @@ mod parking;
 mod posting;
 mod racing;
 mod reading;
+#[cfg(feature = "signal")]
+mod signals;
 mod timers;
 mod world;
 mod writing;

@@ -89,6 +89,8 @@ struct Host {
     ready: VecDeque<u32>,
     /// What wakes it from another thread, and the token of that event.
     bell: Option<(Arc<Bell>, u64)>,
+    #[cfg(feature = "signal")]
+    signals: crate::sys::SignalLine,
     /// What its other threads do.
     jobs: Jobs,
     /// What its clock shows when the world begins.
@@ -127,11 +129,19 @@ impl Network {
             ready: VecDeque::new(),
             clock_offset,
             bell: None,
+            #[cfg(feature = "signal")]
+            signals: crate::sys::SignalLine::default(),
             jobs: Jobs::default(),
             next_port: FIRST_PORT,
             script: Script::default(),
         });
         self.hosts.len() - 1
+    }
+
+    /// The signals of a host's process.
+    #[cfg(feature = "signal")]
+    pub(super) fn signals(&mut self, host: usize) -> &mut crate::sys::SignalLine {
+        &mut self.hosts[host].signals
     }
 
     pub(super) fn host_clock(&self, host: usize) -> u64 {

@@ -157,6 +157,10 @@ impl Network {
         {
             return true;
         }
+        #[cfg(feature = "signal")]
+        if self.hosts[host].signals.is_rung() {
+            return true;
+        }
         while let Some(&descriptor) = self.hosts[host].ready.front() {
             let now = self.conditions(host, descriptor);
             let watch = self.watch(host, descriptor);
@@ -185,6 +189,12 @@ impl Network {
             && bell.hear()
         {
             events.push((*token, Readiness::READ));
+        }
+        #[cfg(feature = "signal")]
+        if events.len() < most
+            && let Some(token) = self.hosts[host].signals.hear()
+        {
+            events.push((token, Readiness::READ));
         }
         for _ in 0..self.hosts[host].ready.len() {
             if events.len() == most {

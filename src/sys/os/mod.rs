@@ -6,6 +6,8 @@ mod clock;
 mod placeholder;
 mod poller;
 mod pool;
+#[cfg(feature = "signal")]
+mod signals;
 mod socket;
 
 pub(super) mod address;
@@ -30,6 +32,8 @@ pub(super) struct Os {
     /// A stuck resolver must not stop work, nor work a lookup: each has its threads (FAULTS G3).
     pub(super) names: Pool,
     pub(super) work: Pool,
+    #[cfg(feature = "signal")]
+    pub(super) signals: signals::Signals,
 }
 
 impl Os {
@@ -42,6 +46,8 @@ impl Os {
             spare: Spare::default(),
             names: Pool::new("netloop-names"),
             work: Pool::new("netloop-work"),
+            #[cfg(feature = "signal")]
+            signals: signals::Signals::default(),
         })
     }
 }

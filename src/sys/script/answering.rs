@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) ledger: BTreeMap<u32, Entry>,
     /// The bell and its token.
     pub(super) bell: Option<(Arc<Bell>, u64)>,
+    #[cfg(feature = "signal")]
+    pub(super) signals: crate::sys::SignalLine,
     /// Jobs that wait for the test to have them done.
     pub(super) jobs: VecDeque<Job>,
     spare: bool,
@@ -108,6 +110,11 @@ impl State {
             // A poll that fails has heard nothing.
             (Some(Poll::Err(_)), _) | (_, None) => None,
             (_, Some((bell, token))) => bell.hear().then_some((*token, Readiness::READ)),
+        };
+        #[cfg(feature = "signal")]
+        let rung = match self.polls.front() {
+            Some(Poll::Err(_)) => rung,
+            _ => rung.or_else(|| Some((self.signals.hear()?, Readiness::READ))),
         };
         match (self.polls.pop_front(), timeout) {
             (Some(Poll::Err(errno)), _) => Err(io::Error::from_raw_os_error(errno)),
@@ -482,6 +489,26 @@ impl Kernel for Script {
         }
         state.jobs.push_back(job);
         Ok(())
+    }
+
+    #[cfg(feature = "signal")]
+    fn watch_signal(&mut self, signal: i32, token: u64) -> io::Result<()> {
+        let mut state = self.0.borrow_mut();
+        state.enter(Call::WatchSignal(signal))?;
+        let watched = state.signals.watch(signal, token);
+        watched.map_err(io::Error::from_raw_os_error)
+    }
+
+    #[cfg(feature = "signal")]
+    fn unwatch_signal(&mut self, signal: i32) {
+        let mut state = self.0.borrow_mut();
+        state.calls.push(Call::UnwatchSignal(signal));
+        state.signals.unwatch(signal);
+    }
+
+    #[cfg(feature = "signal")]
+    fn take_signals(&mut self) -> Vec<i32> {
+        self.0.borrow_mut().signals.take()
     }
 
     fn hold_spare(&mut self) -> io::Result<()> {

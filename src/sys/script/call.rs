@@ -49,6 +49,10 @@ pub(crate) enum Call {
     Close(u32),
     Waker,
     RunJob(Pool),
+    #[cfg(feature = "signal")]
+    WatchSignal(i32),
+    #[cfg(feature = "signal")]
+    UnwatchSignal(i32),
     HoldSpare,
     ReleaseSpare,
 }
@@ -68,6 +72,8 @@ pub(crate) enum Kind {
     SetOption,
     Waker,
     RunJob,
+    #[cfg(feature = "signal")]
+    WatchSignal,
     HoldSpare,
 }
 
@@ -98,6 +104,10 @@ impl Call {
             | Call::ResetOnClose(_) => Some(Kind::SetOption),
             Call::Waker => Some(Kind::Waker),
             Call::RunJob(_) => Some(Kind::RunJob),
+            #[cfg(feature = "signal")]
+            Call::WatchSignal(_) => Some(Kind::WatchSignal),
+            #[cfg(feature = "signal")]
+            Call::UnwatchSignal(_) => None,
             Call::HoldSpare => Some(Kind::HoldSpare),
             Call::Poll(_)
             | Call::Accept(_)

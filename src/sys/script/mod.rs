@@ -162,6 +162,12 @@ impl Script {
         Some(Arc::clone(&self.0.borrow().bell.as_ref()?.0))
     }
 
+    /// Sends a signal to the loop's process; whether it is watched.
+    #[cfg(feature = "signal")]
+    pub(crate) fn raise(&self, signal: i32) -> bool {
+        self.0.borrow_mut().signals.raise(signal)
+    }
+
     /// Does the job that has waited longest, as a thread of the loop's would; whether there was one.
     pub(crate) fn do_job(&self) -> bool {
         let job = self.0.borrow_mut().jobs.pop_front();
