@@ -181,11 +181,14 @@ fn dies_of_sigterm(name: &str, deed: impl FnOnce(Reactor) -> Option<Reactor>) {
         reactor.net().on_signal(signal::SIGTERM, |_| ()).unwrap();
         raise(signal::SIGTERM).unwrap(); // survived
         let _kept = deed(reactor);
+        println!("survived so far");
         raise(signal::SIGTERM).unwrap();
         std::process::exit(7);
     }
     let output = command(name, name, "exec").output().unwrap();
     assert_eq!(output.status.signal(), Some(signal::SIGTERM), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("survived so far"), "died too early");
 }
 
 #[test]
@@ -194,9 +197,9 @@ fn once_nobody_listens_the_default_is_back() {
         let second = reactor.net().on_signal(signal::SIGTERM, |_| ()).unwrap();
         reactor.net().off_signal(second);
         raise(signal::SIGTERM).unwrap(); // the first one still listens
-        drop(reactor);
         let mut again = Reactor::new().unwrap();
         let id = again.net().on_signal(signal::SIGTERM, |_| ()).unwrap();
+        drop(reactor); // the other loop still listens
         raise(signal::SIGTERM).unwrap();
         again.net().off_signal(id);
         Some(again)
