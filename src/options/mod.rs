@@ -2,11 +2,13 @@
 //!
 //! - this file: what both give to each socket
 //! - `listen`, `connect`, `pipe`: the builders
+//! - `bind`: where a server is to listen
 //! - `endpoint`: reading `"host:port"`
 //!
 //! Plain values: nothing here asks the kernel, and a name is never looked up. A conversion such as
 //! `ListenOptions::from("nonsense")` cannot fail, so an option keeps the error until it is used.
 
+mod bind;
 mod connect;
 mod endpoint;
 mod listen;
@@ -15,9 +17,9 @@ mod pipe;
 
 use std::time::Duration;
 
+pub(crate) use bind::Bind;
 pub use connect::ConnectOptions;
 pub(crate) use connect::{LocalOptions, Place};
-pub(crate) use listen::Bind;
 pub use listen::{ListenOptions, OutOfDescriptors};
 pub(crate) use names::{NameDefaults, NameOptions, attempt_timeout};
 pub use pipe::PipeOptions;
