@@ -2,7 +2,7 @@
 //!
 //! - this file: what both give to each socket
 //! - `listen`, `connect`, `pipe`: the builders
-//! - `bind`: where a server is to listen
+//! - `bind`, `place`: where a server is to listen, and whom a connection is to go to
 //! - `endpoint`: reading `"host:port"`
 //!
 //! Plain values: nothing here asks the kernel, and a name is never looked up. A conversion such as
@@ -14,15 +14,17 @@ mod endpoint;
 mod listen;
 mod names;
 mod pipe;
+mod place;
 
 use std::time::Duration;
 
 pub(crate) use bind::Bind;
 pub use connect::ConnectOptions;
-pub(crate) use connect::{LocalOptions, Place};
+pub(crate) use connect::LocalOptions;
 pub use listen::{ListenOptions, OutOfDescriptors};
 pub(crate) use names::{NameDefaults, NameOptions, attempt_timeout};
 pub use pipe::PipeOptions;
+pub(crate) use place::Place;
 
 /// Bytes that may stand in a write queue before the next write is refused, unless an option says
 /// otherwise: 16 MiB.
