@@ -47,7 +47,7 @@
 //! each kind), `debug` for each change in a socket's life, `trace` for each event, read and write.
 //! What ends the loop is returned by [`Reactor::run`], not logged. Bytes of a peer are never
 //! logged.
-
+//!
 //! # Features
 //!
 //! - `encoding`, on by default, adds `Encoding` and `Socket::set_encoding`: a peer's bytes told as
