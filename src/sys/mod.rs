@@ -5,16 +5,18 @@
 //! again after a signal, deregister before close), and counts itself. What the answers mean for a
 //! connection is not known here, and no type of the poller below leaves the room.
 //!
-//! The methods stand in five files: this one (the poll and the clock), `listener.rs`, `stream.rs`,
-//! `threads.rs` and `signals.rs`. `os/` is the real system. In tests and in the simulated world a
-//! `Kernel` stands in its place.
+//! The methods stand in several files: this one (the poll and the clock), `listener`, `connect`,
+//! `stream`, `settings`, `threads` and `signals`. `os/` is the real system. In tests and in the
+//! simulated world a `Kernel` stands in its place.
 
 mod calls;
+mod connect;
 mod handle;
 mod interest;
 mod listener;
 mod os;
 mod readiness;
+mod settings;
 #[cfg(feature = "signal")]
 mod signals;
 mod stream;
