@@ -31,7 +31,7 @@ pub(crate) struct Calls {
     pub(crate) set_option: u64,
     /// Pending errors asked for (`SO_ERROR`).
     pub(crate) get_option: u64,
-    /// Peer addresses asked for.
+    /// Peer addresses asked for; that of a stream that was given comes with a look at what it is.
     pub(crate) get_peer: u64,
     /// Wakers made; each is a descriptor and its registration.
     pub(crate) waker: u64,

@@ -91,6 +91,7 @@ impl Sys {
     ///
     /// What says that it is none. A `Kernel` knows no descriptors but its own.
     pub(crate) fn adopt(&mut self, descriptor: OwnedFd) -> io::Result<(Stream, Address)> {
+        self.calls.get_peer += 1;
         match &mut self.backend {
             Backend::Os(_) => os::adopt::stream(descriptor)
                 .map(|(stream, peer)| (Stream(Handle::Os(stream)), peer)),
