@@ -27,7 +27,9 @@ pub(crate) struct Queue<T, W> {
 }
 
 struct State<T, W> {
-    items: VecDeque<T>,
+    items: VecDeque<Item<T>>,
+    /// Invariant: how many of the items take room.
+    bounded: usize,
     stop: bool,
     /// The loop sleeps, or may do so at any moment. Turned on only while nothing waits; whoever
     /// turns it off has to wake the loop.
@@ -38,6 +40,12 @@ struct State<T, W> {
     refused: u64,
     /// `None` once the loop is gone.
     waker: Option<W>,
+}
+
+struct Item<T> {
+    value: T,
+    /// It takes some of the room that there is for what may be refused.
+    takes_room: bool,
 }
 
 /// Why something was not taken, and the thing itself.
@@ -67,6 +75,7 @@ impl<T, W: Wake> Queue<T, W> {
         Queue {
             state: Mutex::new(State {
                 items: VecDeque::new(),
+                bounded: 0,
                 stop: false,
                 asleep: false,
                 wakes: 0,
@@ -81,18 +90,19 @@ impl<T, W: Wake> Queue<T, W> {
 
     /// Puts in what `pack` makes of `value`, which comes back unpacked if it is refused.
     pub(crate) fn push<U>(&self, value: U, pack: impl FnOnce(U) -> T) -> Result<(), Refused<U>> {
-        self.push_within(self.most, value, pack)
+        self.put_in(true, value, pack)
     }
 
-    /// Puts in something whose number is bounded elsewhere; dropped if the loop is gone.
+    /// Puts in something whose number is bounded elsewhere, and that takes nobody's room; dropped if
+    /// the loop is gone.
     pub(crate) fn push_always(&self, item: T) {
         // Dropped out here and not under the lock, since its drop may come back.
-        drop(self.push_within(usize::MAX, item, |item| item));
+        drop(self.put_in(false, item, |item| item));
     }
 
-    fn push_within<U>(
+    fn put_in<U>(
         &self,
-        most: usize,
+        takes_room: bool,
         value: U,
         pack: impl FnOnce(U) -> T,
     ) -> Result<(), Refused<U>> {
@@ -100,11 +110,13 @@ impl<T, W: Wake> Queue<T, W> {
         if state.waker.is_none() {
             return Err(Refused::Closed(value));
         }
-        if state.items.len() >= most {
+        if takes_room && state.bounded >= self.most {
             state.refused += 1;
             return Err(Refused::Full(value));
         }
-        state.items.push_back(pack(value));
+        let value = pack(value);
+        state.items.push_back(Item { value, takes_room });
+        state.bounded += usize::from(takes_room);
         wake(state);
         Ok(())
     }
@@ -142,8 +154,13 @@ impl<T, W: Wake> Queue<T, W> {
     /// stop since it last took something.
     pub(crate) fn take(&self, most: usize, taken: &mut VecDeque<T>) -> bool {
         let mut state = self.lock();
-        let most = most.min(state.items.len());
-        taken.extend(state.items.drain(..most));
+        for _ in 0..most {
+            let Some(item) = state.items.pop_front() else {
+                break;
+            };
+            state.bounded -= usize::from(item.takes_room);
+            taken.push_back(item.value);
+        }
         if state.items.is_empty() && state.items.capacity() > KEPT_CAPACITY {
             state.items = VecDeque::new();
         }
@@ -154,7 +171,8 @@ impl<T, W: Wake> Queue<T, W> {
     pub(crate) fn close(&self) -> VecDeque<T> {
         let mut state = self.lock();
         state.waker = None;
-        mem::take(&mut state.items)
+        let items = mem::take(&mut state.items);
+        items.into_iter().map(|item| item.value).collect()
     }
 
     /// How often the loop was woken.
@@ -294,9 +312,10 @@ mod tests {
             [1],
             "the oldest first, and no more than asked for"
         );
-        assert_eq!(push(&queue, 5), Err(Refused::Full(5)));
-        assert_eq!(taken(&queue, 9), [2, 4]);
-        push(&queue, 6).unwrap();
+        push(&queue, 5).unwrap(); // what is owed takes nobody's room
+        assert_eq!(push(&queue, 6), Err(Refused::Full(6)));
+        assert_eq!(taken(&queue, 9), [2, 4, 5]);
+        push(&queue, 7).unwrap();
         assert_eq!(queue.refused(), 2);
     }
 
