@@ -114,6 +114,20 @@ mod bugs {
         /// A socket that is gone keeps its place in the wheel.
         IdleEntryLeft,
 
+        // Other threads.
+        /// The loop goes to sleep without a look at what came since it took the mail.
+        WakerFlagClearedAfterDraining,
+        /// A post that finds the loop asleep does not wake it.
+        WakeForgotten,
+        /// What is posted does not keep the loop going.
+        PostLostAtExit,
+        /// A panic in a posted closure takes those behind it along.
+        PostsLostInPanic,
+        /// What was posted last runs first.
+        PostsOutOfOrder,
+        /// All that was posted runs in one turn.
+        PostsWithoutBudget,
+
         // Panics.
         /// A handler that panicked is not put back.
         HandlerLostInPanic,

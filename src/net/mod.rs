@@ -320,7 +320,7 @@ impl Net {
             || !self.closing.is_empty()
             || !self.freed.is_empty()
             || self.timers.immediates() > 0
-            || self.inbox.as_ref().is_some_and(Inbox::has_mail)
+            || (self.has_mail() && !planted!(PostLostAtExit))
             || self.has_due_signals()
     }
 
@@ -337,7 +337,8 @@ impl Net {
     ///
     /// Who asks is about to sleep: from now on other threads wake the loop.
     pub(crate) fn sleep(&self) -> Option<Duration> {
-        let has_mail = || self.inbox.as_ref().is_some_and(|it| !it.fall_asleep());
+        let oversleeps = planted!(WakerFlagClearedAfterDraining);
+        let has_mail = || self.inbox.as_ref().is_some_and(|it| !it.fall_asleep()) && !oversleeps;
         if self.has_work() || has_mail() {
             return Some(Duration::ZERO);
         }

@@ -147,6 +147,11 @@ impl Net {
         })
     }
 
+    /// Something that other threads have sent was not run yet.
+    pub(crate) fn has_mail(&self) -> bool {
+        self.inbox.as_ref().is_some_and(Inbox::has_mail)
+    }
+
     /// Other threads need not wake the loop: it is.
     pub(crate) fn wake_up(&self) {
         if let Some(inbox) = &self.inbox {
@@ -159,14 +164,24 @@ impl Net {
         let Some(inbox) = &mut self.inbox else {
             return 0;
         };
+        if planted!(PostsLostInPanic) {
+            inbox.taken.clear();
+        }
         // After a panic something is left, and comes first.
-        let most = self.limits.posts.saturating_sub(inbox.taken.len());
+        let most = match planted!(PostsWithoutBudget) {
+            true => usize::MAX,
+            false => self.limits.posts.saturating_sub(inbox.taken.len()),
+        };
         self.stopping |= inbox.queue.take(most, &mut inbox.taken);
         inbox.taken.len()
     }
 
     pub(crate) fn next_mail(&mut self) -> Option<Mail> {
-        let mail = self.inbox.as_mut()?.taken.pop_front();
+        let taken = &mut self.inbox.as_mut()?.taken;
+        let mail = match planted!(PostsOutOfOrder) {
+            true => taken.pop_back(),
+            false => taken.pop_front(),
+        };
         self.counters.posts += u64::from(mail.is_some());
         mail
     }

@@ -21,6 +21,8 @@ pub(super) fn tight(dice: &mut Dice) -> Limits {
     knob(&mut limits.timers, 1, 4);
     knob(&mut limits.idle_timeouts, 1, 4);
     knob(&mut limits.direct_write_bytes, 1, 64);
+    knob(&mut limits.queued_posts, 1, 4);
+    knob(&mut limits.posts, 1, 4);
     if dice.chance(0.5) {
         limits.full_batches = dice.pick(0..=4) as u32;
     }

@@ -4,7 +4,7 @@
 use crate::sim::Call;
 
 /// The calls that a campaign lets fail. Its oracles themselves ask for local addresses.
-pub(super) const CALLS: [Call; 13] = [
+pub(super) const CALLS: [Call; 15] = [
     Call::Listen,
     Call::Accept,
     Call::Connect,
@@ -18,6 +18,8 @@ pub(super) const CALLS: [Call; 13] = [
     Call::HoldSpare,
     Call::TakeError,
     Call::PeerAddress,
+    Call::Waker,
+    Call::RunJob,
 ];
 
 /// The errnos that a call may give.

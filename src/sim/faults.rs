@@ -61,6 +61,8 @@ pub struct Faults {
     /// A socket can't be registered with the poller, its registration can't be changed, or an
     /// option can't be set.
     pub failed_controls: f64,
+    /// Work on another thread takes up to an hour, as a query does behind a lock.
+    pub slow_jobs: f64,
     /// A sleep lasts longer than asked: to the millisecond, by a second, by a day, as when the
     /// process was stopped.
     pub time_jumps: f64,
@@ -103,6 +105,7 @@ impl Faults {
             failed_accepts: 0.0,
             descriptor_famines: 0.0,
             failed_controls: 0.0,
+            slow_jobs: 0.0,
             time_jumps: 0.0,
             tight_budgets: 0.0,
             late_clocks: 0.0,
@@ -156,7 +159,7 @@ impl Faults {
     }
 
     /// Each class with the probability that it has at its worst, in an order that seeds depend on.
-    fn classes(&mut self) -> [(&mut f64, f64); 22] {
+    fn classes(&mut self) -> [(&mut f64, f64); 23] {
         [
             (&mut self.short_reads, 0.5),
             (&mut self.short_writes, 0.5),
@@ -177,6 +180,7 @@ impl Faults {
             (&mut self.failed_accepts, 0.2),
             (&mut self.descriptor_famines, 0.2),
             (&mut self.failed_controls, 0.05),
+            (&mut self.slow_jobs, 0.3),
             (&mut self.time_jumps, 0.05),
             (&mut self.tight_budgets, 1.0),
             (&mut self.late_clocks, 0.7),

@@ -7,7 +7,7 @@ use crate::Net;
 impl World {
     /// Checks that no loop sleeps through something: a socket that reads and has input, one with
     /// something queued and room for it, a connect with an outcome, a server with somebody
-    /// waiting. The kernel knows what is true, and will not tell again.
+    /// waiting, a post. The kernel knows what is true, and will not tell again.
     ///
     /// Runs by itself whenever all loops are asleep.
     ///
@@ -30,6 +30,9 @@ fn lost_wakeup(net: &Net, network: &Network, host: usize) -> Option<String> {
     // A loop that is about to turn loses nothing.
     if net.sleep().is_some_and(|sleep| sleep.is_zero()) {
         return None;
+    }
+    if net.has_mail() {
+        return Some("a post waits".to_owned());
     }
     for (key, socket) in net.sockets.iter() {
         let Some(stream) = &socket.stream else {

@@ -46,6 +46,9 @@ pub struct World {
 pub(super) struct Host {
     name: String,
     pub(super) reactor: Reactor,
+    /// It has said how long it would sleep, and nobody has called it since: from now on only what
+    /// its poller can see wakes it.
+    asleep: bool,
 }
 
 impl World {
@@ -105,6 +108,7 @@ impl World {
         self.hosts.push(Host {
             name: name.to_owned(),
             reactor,
+            asleep: false,
         });
         self.set_addresses(name, vec![self.ip(HostId(host))]);
         HostId(host)
@@ -154,7 +158,9 @@ impl World {
 
     /// What a handler on this host may reach: to listen, to connect, to set timers.
     pub fn net(&mut self, host: HostId) -> &mut Net {
-        self.hosts[host.0].reactor.net()
+        let host = &mut self.hosts[host.0];
+        host.asleep = false;
+        host.reactor.net()
     }
 
     /// The host's address, for its peers.
@@ -332,8 +338,17 @@ impl World {
             }
         }
         drop(network); // a loop looks at its clock to know how long it may sleep
-        for (host, it) in self.hosts.iter().enumerate() {
-            if it.reactor.next_timeout() == Some(Duration::ZERO) && !awake.contains(&host) {
+        for host in 0..self.hosts.len() {
+            let it = &mut self.hosts[host];
+            let sleeps = it.reactor.next_timeout() != Some(Duration::ZERO);
+            if sleeps {
+                it.asleep = true;
+            } else if !awake.contains(&host) {
+                if it.asleep && it.reactor.net_ref().has_mail() {
+                    self.fail(format_args!(
+                        "a lost wakeup on host {host}: a post rings no bell"
+                    ));
+                }
                 awake.push(host);
             }
         }
@@ -353,6 +368,7 @@ impl World {
         let now = network.now;
         network.trace.note(Kind::Turn, host, now, 0);
         drop(network);
+        self.hosts[host].asleep = false;
         if let Err(error) = self.hosts[host].reactor.turn(Some(Duration::ZERO)) {
             let name = &self.hosts[host].name;
             self.fail(format_args!("the loop of {name} cannot go on: {error}"));

@@ -1,23 +1,25 @@
 //! Everything that the oracles know of one run, shared by all callbacks in it.
 
-use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, TryLockError};
 
 use super::model::{End, Verdict, must};
 use super::op::{Deed, Kind};
 use super::payload::Flow;
+use super::posts::MailBook;
 use super::tally;
 use crate::{Net, ServerId, TimerId};
 
-/// The book of a run, and whether a callback is writing in it.
+/// The book of a run, and whether a callback is writing in it. A run has one thread, but what is
+/// posted has to be fit for another.
 #[derive(Clone)]
 pub(super) struct Shared {
-    book: Rc<RefCell<Book>>,
+    book: Arc<Mutex<Book>>,
     /// A callback is on the stack.
-    inside: Rc<Cell<bool>>,
+    inside: Arc<AtomicBool>,
 }
 
 pub(super) struct Book {
@@ -27,10 +29,14 @@ pub(super) struct Book {
     pub(super) ends: Vec<End>,
     pub(super) servers: Vec<ServerBook>,
     pub(super) timers: Vec<TimerBook>,
+    /// What other threads bring, by host.
+    pub(super) mail: Vec<MailBook>,
     /// Which client has which address.
     pub(super) clients: BTreeMap<SocketAddr, usize>,
     pub(super) connections: usize,
     pub(super) completions: usize,
+    /// How much work was given to other threads.
+    pub(super) tasks: usize,
     /// Immediates that were asked for and have not run.
     pub(super) immediates: usize,
     /// The last turn of each host in which timers ran, and how many.
@@ -75,9 +81,11 @@ impl Shared {
             ends: Vec::new(),
             servers: Vec::new(),
             timers: Vec::new(),
+            mail: Vec::new(),
             clients: BTreeMap::new(),
             connections: 0,
             completions: 0,
+            tasks: 0,
             immediates: 0,
             ran: BTreeMap::new(),
             armed: 0,
@@ -88,14 +96,18 @@ impl Shared {
             broken: None,
         };
         Shared {
-            book: Rc::new(RefCell::new(book)),
-            inside: Rc::default(),
+            book: Arc::new(Mutex::new(book)),
+            inside: Arc::default(),
         }
     }
 
     /// Looks something up or writes it down. Nothing of the library's is called meanwhile.
     pub(super) fn with<T>(&self, look: impl FnOnce(&mut Book) -> T) -> T {
-        look(&mut self.book.borrow_mut())
+        match self.book.try_lock() {
+            Ok(mut book) => look(&mut book),
+            Err(TryLockError::Poisoned(book)) => look(&mut book.into_inner()),
+            Err(TryLockError::WouldBlock) => panic!("the book is open already"),
+        }
     }
 
     /// A check of which only the first one that fails is kept.
@@ -108,14 +120,14 @@ impl Shared {
 
     /// Begins a callback, which ends when the answer is dropped.
     pub(super) fn enter(&self, kind: Kind) -> Inside {
-        let nested = self.inside.replace(true);
+        let nested = self.inside.swap(true, Ordering::Relaxed);
         self.with(|book| {
             book.callbacks += 1;
             if nested {
                 book.note(Err(format!("I5: {kind:?} inside a callback")));
             }
         });
-        Inside(Rc::clone(&self.inside))
+        Inside(Arc::clone(&self.inside))
     }
 
     /// What is to be done in an event of this kind that has just come.
@@ -138,11 +150,11 @@ impl Shared {
 }
 
 /// A callback is on the stack.
-pub(super) struct Inside(Rc<Cell<bool>>);
+pub(super) struct Inside(Arc<AtomicBool>);
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.0.set(false);
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

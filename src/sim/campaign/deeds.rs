@@ -7,6 +7,7 @@ use super::acts::act;
 use super::book::{Book, ServerBook, Shared};
 use super::model::{End, must};
 use super::op::{Deed, Terms, Who};
+use super::posts;
 use super::timers::{clear, every, later, soon};
 use crate::sim::network::Network;
 use crate::{ConnectOptions, ListenOptions, Net, OutOfDescriptors, Server};
@@ -55,6 +56,12 @@ pub(super) fn perform(shared: &Shared, net: &mut Net, host: usize, me: Option<us
         }
         Deed::Stop => {
             net.stop();
+            true
+        }
+        Deed::Post(to, times, who, act) => posts::post(shared, net, host, (to, times, who, act)),
+        Deed::StopFrom(to) => posts::stop(shared, net, host, to),
+        Deed::Offload(returns, who, act) => {
+            posts::offload(shared, net, host, me, (returns, who, act));
             true
         }
         Deed::Panic => false, // that is for whoever reacts

@@ -46,7 +46,7 @@ fn unit(world: &World, hosts: usize) -> usize {
 const ACTS: usize = 20;
 /// The first arms of [`Draw::act`].
 const WRITES: usize = 3;
-const DEEDS: usize = 12;
+const DEEDS: usize = 15;
 
 /// A swarm: what may be done is rare in some worlds, frequent in others, and in some absent.
 fn weight(dice: &mut Dice) -> u32 {
@@ -108,6 +108,13 @@ impl Draw {
         if self.dice.chance(0.15) {
             let unread = self.unread();
             self.habit(ops, Kind::Data, unread);
+        }
+        if self.dice.chance(0.2) {
+            let kinds = [Kind::Data, Kind::Connection, Kind::Posted, Kind::Timer];
+            let kind = self.dice.one_of(&kinds);
+            let times = self.dice.magnitude(1..=30) as u16;
+            let post = self.post();
+            ops.push(Op::On(kind, 0, times, post));
         }
         if self.dice.chance(0.15) {
             self.habit(ops, Kind::Data, Act::Pause);
@@ -204,6 +211,9 @@ impl Draw {
             8 => Deed::Unref(self.nth()),
             9 => Deed::Stop,
             10 => Deed::Panic,
+            11 => self.post(),
+            12 => Deed::StopFrom(self.host()),
+            13 => Deed::Offload(self.dice.chance(0.8), self.who(), self.act()),
             _ => Deed::To(Who::Me, self.act()),
         }
     }
@@ -240,6 +250,11 @@ impl Draw {
             1 => Act::WriteBytes(length),
             _ => Act::WriteThen(length),
         }
+    }
+
+    fn post(&mut self) -> Deed {
+        let times = self.dice.pick(1..=8) as u8;
+        Deed::Post(self.host(), times, self.who(), self.act())
     }
 
     fn unread(&mut self) -> Act {

@@ -6,6 +6,7 @@ use super::deeds::close_server;
 use super::model::{Verdict, must};
 use super::op::Act;
 use super::play::{Player, guarded};
+use super::posts;
 use super::seen::Seen;
 use crate::sim::{Faults, HostId};
 
@@ -55,6 +56,9 @@ impl Player {
                 "{} immediates never came",
                 book.immediates
             );
+            for (number, it) in book.mail.iter().enumerate() {
+                must!(!it.is_owed(), "I30: mail of host {number} never came");
+            }
             for (number, it) in book.servers.iter().enumerate() {
                 must!(
                     !it.open || it.listening,
@@ -121,6 +125,20 @@ impl Player {
             guarded(|| net.assert_empty()).map_err(|what| format!("I20: host {host}: {what}"))?;
         }
         Ok(())
+    }
+
+    /// The loops go: what is posted to them from now on comes back, and nothing is run any more.
+    pub(super) fn end_loops(&mut self) -> Verdict {
+        let hosts = 0..self.world.hosts.len();
+        for host in hosts.clone() {
+            posts::knock(&self.shared, host);
+            self.shared.with(|book| book.mail[host].loop_goes());
+        }
+        self.world.hosts.clear();
+        for host in hosts {
+            posts::knock(&self.shared, host);
+        }
+        self.broken()
     }
 
     fn alive(&self) -> Vec<usize> {

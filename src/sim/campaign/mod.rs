@@ -3,7 +3,7 @@
 //!
 //! This is how the library tests itself. A seed makes a world with all its faults, and a list of
 //! operations drawn as a whole before anything runs: listen, connect, write, end, destroy, pause,
-//! timers, panics, from outside and from inside of every kind of event. After every step the
+//! timers, posts, panics, from outside and from inside of every kind of event. After every step the
 //! library is held against a reference model; in the end everything is healed, and what was asked
 //! for has to have happened. [`check`] plays one seed. A seed that fails is made small by
 //! [`Failure::shrunk`].
@@ -26,6 +26,7 @@ mod model;
 mod op;
 mod payload;
 mod play;
+mod posts;
 mod seen;
 mod tally;
 mod timers;

@@ -55,6 +55,12 @@ pub(super) enum Deed {
     Clear(u8),
     Unref(u8),
     Stop,
+    /// From another thread, to the loop of a host, so many times.
+    Post(u8, u8, Who, Act),
+    /// From another thread, to the loop of a host.
+    StopFrom(u8),
+    /// Work on another thread, which returns or panics, and then this.
+    Offload(bool, Who, Act),
     /// Outside of a handler it does nothing.
     Panic,
 }
@@ -123,6 +129,8 @@ pub(super) enum Kind {
     Close,
     Written,
     Timer,
+    Posted,
+    Offloaded,
     Connection,
     Listening,
     Dropped,
@@ -131,7 +139,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 18] = [
+    pub(super) const ALL: [Kind; 20] = [
         Kind::Attempt,
         Kind::AttemptFailed,
         Kind::Connect,
@@ -145,6 +153,8 @@ impl Kind {
         Kind::Close,
         Kind::Written,
         Kind::Timer,
+        Kind::Posted,
+        Kind::Offloaded,
         Kind::Connection,
         Kind::Listening,
         Kind::Dropped,

@@ -9,6 +9,7 @@ use super::deeds::{perform, plain};
 use super::draw;
 use super::model::{Verdict, must, tick};
 use super::op::Op;
+use super::posts::MailBook;
 use super::tally::Tally;
 use crate::sim::{HostId, World};
 
@@ -82,6 +83,7 @@ impl Player {
     fn add_host(&mut self) {
         self.world.host(&self.watched.len().to_string());
         self.watched.push(Watched::default());
+        self.shared.with(|book| book.mail.push(MailBook::default()));
     }
 
     fn run(&mut self, ops: &[Op]) -> Verdict {
@@ -97,7 +99,8 @@ impl Player {
         }
         self.come_to_rest()?;
         self.end_gracefully()?;
-        self.close_all()
+        self.close_all()?;
+        self.end_loops()
     }
 
     fn apply(&mut self, op: Op) -> Verdict {
@@ -229,6 +232,7 @@ impl Player {
             );
             turned = Some(number);
         }
+        self.mail_is_heeded(turned.map(|host| (host, cut_short)))?;
         let Some(host) = turned else {
             return Ok(());
         };
@@ -240,6 +244,26 @@ impl Player {
             guarded(|| net.assert_sound()).map_err(|what| format!("I19: {what}"))?;
         }
         Ok(())
+    }
+
+    /// What was posted keeps its loop going, and is run soon. `turned` is the host that had a turn,
+    /// with whether a panic cut it short.
+    fn mail_is_heeded(&mut self, turned: Option<(usize, bool)>) -> Verdict {
+        let (world, watched) = (&self.world, &self.watched);
+        self.shared.with(|book| {
+            for (number, mail) in book.mail.iter_mut().enumerate() {
+                if turned.is_some_and(|(host, _)| host == number) {
+                    let cut_short = turned.is_some_and(|(_, cut_short)| cut_short);
+                    mail.turned(watched[number].turns, cut_short)
+                        .map_err(|what| format!("{what} on host {number}"))?;
+                }
+                must!(
+                    !mail.is_owed() || world.hosts[number].reactor.is_alive(),
+                    "I30: with mail to come host {number} would go"
+                );
+            }
+            Ok(())
+        })
     }
 
     pub(super) fn broken(&self) -> Verdict {

@@ -25,6 +25,7 @@ pub(super) fn later(
             verdict
         });
         unless_calm(&theirs, net, host, me, who, deed);
+        react(&theirs, net, host, Kind::Timer, me);
     });
     shared.with(|book| {
         book.timers[timer].id = Some(id);
@@ -46,6 +47,7 @@ pub(super) fn soon(
         let _inside = shared.enter(Kind::Timer);
         shared.with(|book| book.immediates -= 1);
         unless_calm(&shared, net, host, me, who, deed);
+        react(&shared, net, host, Kind::Timer, me);
     });
 }
 
@@ -105,9 +107,15 @@ pub(super) fn clear(shared: &Shared, net: &mut Net, timer: usize) -> bool {
     was_set
 }
 
-fn unless_calm(shared: &Shared, net: &mut Net, host: usize, me: Option<usize>, who: Who, act: Act) {
+pub(super) fn unless_calm(
+    shared: &Shared,
+    net: &mut Net,
+    host: usize,
+    me: Option<usize>,
+    who: Who,
+    act: Act,
+) {
     if !shared.with(|book| book.calm) {
         perform(shared, net, host, me, Deed::To(who, act));
     }
-    react(shared, net, host, Kind::Timer, me);
 }

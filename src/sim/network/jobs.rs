@@ -5,12 +5,14 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Happening, Network};
+use super::{Happening, Network, SECOND_NANOS};
 use crate::sim::trace::Kind;
 use crate::sys::{Bell, Job, Pool, QUEUED_JOBS};
 
 /// How long a job takes, at most.
 const JOB_NANOS: u64 = 50_000_000;
+/// How long one takes that is slow.
+const SLOW_JOB_NANOS: u64 = 3_600 * SECOND_NANOS;
 
 /// The jobs of a host that are not done yet.
 #[derive(Default)]
@@ -52,7 +54,11 @@ impl Network {
             return false;
         }
         jobs.push_back(job);
-        let takes = self.dice.magnitude(0..=JOB_NANOS);
+        let longest = match self.dice.chance(self.faults.slow_jobs) {
+            true => SLOW_JOB_NANOS,
+            false => JOB_NANOS,
+        };
+        let takes = self.dice.magnitude(0..=longest);
         self.agenda
             .put(self.now + takes, Happening::JobDone { host, pool });
         true
