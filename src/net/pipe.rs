@@ -117,6 +117,7 @@ impl Net {
             let words = "a proxy has two sockets; to echo, pipe one into itself";
             return Err(Error::invalid_argument(words));
         }
+        let back = (b, a);
         self.ends_of_pipe(b, a)?;
         let (a, b) = self.ends_of_pipe(a, b)?;
         for (socket, partner) in [(a, b), (b, a)] {
@@ -127,7 +128,10 @@ impl Net {
             }
         }
         self.lay_pipe(a, b, true);
-        self.lay_pipe(b, a, true);
+        // The poller may have refused what it takes to resume `a`, and then both are gone.
+        if self.ends_of_pipe(back.0, back.1).is_ok() {
+            self.lay_pipe(b, a, true);
+        }
         Ok(())
     }
 
