@@ -114,6 +114,18 @@ mod bugs {
         /// A socket that is gone keeps its place in the wheel.
         IdleEntryLeft,
 
+        // Pipes.
+        /// A source is told nothing of its destination's `drain`.
+        PipeNotLetGo,
+        /// A source is read on although its destination is full.
+        PipeRunsAhead,
+        /// The end of a source does not end its destination.
+        PipeEndForgotten,
+        /// What is piped is told as well.
+        PipedAndTold,
+        /// One side of a proxy outlives the other.
+        PartnerForgotten,
+
         // Other threads.
         /// The loop goes to sleep without a look at what came since it took the mail.
         WakerFlagClearedAfterDraining,

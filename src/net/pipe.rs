@@ -207,7 +207,7 @@ impl Net {
             return false;
         };
         let to = *to;
-        if !self.write(to, Piece::Borrowed(bytes), None) {
+        if !self.write(to, Piece::Borrowed(bytes), None) && !planted!(PipeRunsAhead) {
             // All of them, or each would bring a read more.
             self.each_source(to, Net::hold_back);
         }
@@ -217,14 +217,16 @@ impl Net {
     /// `drain` was told: the sources of `to` read on, unless its handler has filled it again.
     pub(crate) fn after_drain_told(&mut self, to: Key) {
         let full = |entry: &SocketEntry| entry.flags.contains(Flags::NEED_DRAIN);
-        if self.sockets.get(to).is_some_and(|entry| !full(entry)) {
+        if self.sockets.get(to).is_some_and(|entry| !full(entry)) && !planted!(PipeNotLetGo) {
             self.each_source(to, Net::let_go);
         }
     }
 
     /// `end` was told to `from`: carried over.
     pub(crate) fn end_pipe(&mut self, from: Key) {
-        if let Some(Pipe { to, end: true }) = self.take_pipe(from) {
+        if let Some(Pipe { to, end: true }) = self.take_pipe(from)
+            && !planted!(PipeEndForgotten)
+        {
             self.step(to, Input::End);
         }
     }
@@ -249,7 +251,7 @@ impl Net {
             self.end_pipe(key); // with its own side through before, it goes right after its `end`
         }
         self.take_pipe(key);
-        let Some(partner) = self.part(key) else {
+        let Some(partner) = self.part(key).filter(|_| !planted!(PartnerForgotten)) else {
             return;
         };
         let Some(entry) = self.sockets.get(partner) else {
@@ -295,7 +297,7 @@ impl Net {
         }
     }
 
-    fn is_piped(&self, key: Key) -> bool {
+    pub(crate) fn is_piped(&self, key: Key) -> bool {
         self.pipes(key).is_some_and(|pipes| pipes.to.is_some())
     }
 

@@ -130,7 +130,7 @@ impl Reactor {
 /// Bytes of the peer's, for whom they are meant: another socket, or the handler, as text or as they
 /// are.
 fn tell_input(net: &mut Net, key: Key, bytes: &[u8]) {
-    if net.forward(key, bytes) {
+    if net.forward(key, bytes) && !planted!(PipedAndTold) {
         return;
     }
     #[cfg(feature = "encoding")]

@@ -8,6 +8,7 @@ use super::deeds::{perform, plain};
 use super::model::{End, must};
 use super::op::{Act, Deed, Kind, Terms, Who};
 use super::payload::Flow;
+use super::pipes;
 use super::seen::Seen;
 use crate::{Acceptor, Dropped, Error, Event, Handler, Net, Server, Socket};
 
@@ -55,6 +56,7 @@ impl Handler for Actor {
             Event::Close { .. } => Kind::Close,
         };
         let _inside = shared.enter(kind);
+        pipes::settle(shared, socket.net(), end);
         let seen = Seen::of(socket);
         let (id, limits) = (socket.id(), socket.net().limits);
         shared.check(|book| {
@@ -79,7 +81,13 @@ impl Handler for Actor {
         });
         let host = shared.with(|book| book.ends[end].host);
         react(shared, socket.net(), host, kind, Some(end));
-        shared.with(|book| book.ends[end].after());
+        pipes::settle(shared, socket.net(), end);
+        shared.with(|book| {
+            book.ends[end].after();
+            if kind == Kind::End {
+                book.carry_end(end);
+            }
+        });
     }
 
     fn on_data(&mut self, _socket: &mut Socket<'_>, _data: &[u8]) {}

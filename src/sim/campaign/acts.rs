@@ -8,14 +8,16 @@ use super::actor::{Actor, react};
 use super::book::Shared;
 use super::model::must;
 use super::op::{Act, Kind};
+use super::pipes;
 use super::seen::Seen;
 use crate::{Error, Net};
 
 /// Does something to a socket, and checks what comes of it at once.
 pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
-    let (id, flow, accepted) = shared.with(|book| {
+    pipes::settle(shared, net, end);
+    let (id, flow, own) = shared.with(|book| {
         let it = &book.ends[end];
-        (it.id, it.flow, it.accepted)
+        (it.id, it.flow, it.own)
     });
     let found = net.socket(id).map(|mut socket| Seen::of(&mut socket));
     let Some(before) = found else {
@@ -31,7 +33,7 @@ pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
         shared.with(|book| book.count_done(&act));
     }
     let bytes = |length: u32| match flow {
-        Some(flow) => flow.bytes(accepted, length as usize),
+        Some(flow) => flow.bytes(own, length as usize),
         None => vec![0; length as usize],
     };
     let Some(mut socket) = net.socket(id) else {
@@ -99,12 +101,12 @@ pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
                 let length = it.give_back(most.into());
                 (heard - length, length)
             });
-            let theirs = shared.with(|book| {
+            let bytes = shared.with(|book| {
                 let peer = book.ends[end].peer?;
-                book.ends[peer].flow
+                Some(book.ends[peer].stream.bytes(from, length as usize))
             });
-            if let Some(flow) = theirs {
-                socket.unread(&flow.bytes(from, length as usize));
+            if let Some(bytes) = bytes {
+                socket.unread(&bytes);
             }
         }
         Act::SetHandler => {

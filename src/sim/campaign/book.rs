@@ -211,12 +211,11 @@ impl Book {
         };
         let to = from + bytes.len() as u64;
         must!(to <= peer.accepted, "I6: heard {to} of {}", peer.accepted);
-        let right = peer.flow.map(|flow| flow.bytes(from, bytes.len()));
-        if right.as_deref() == Some(bytes) {
+        if peer.stream.bytes(from, bytes.len()) == bytes {
             return Ok(());
         }
         let origin = self.ends.iter().enumerate().find_map(|(number, end)| {
-            let at = end.flow?.find(bytes, end.accepted)?;
+            let at = end.flow?.find(bytes, end.own)?;
             Some(format!("byte {at} of what {number} wrote"))
         });
         let origin = origin.unwrap_or_else(|| "nobody's".to_owned());

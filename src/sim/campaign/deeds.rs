@@ -7,6 +7,7 @@ use super::acts::act;
 use super::book::{Book, ServerBook, Shared};
 use super::model::{End, must};
 use super::op::{Deed, Terms, Who};
+use super::pipes;
 use super::posts;
 use super::timers::{clear, every, later, soon};
 use crate::sim::network::Network;
@@ -58,6 +59,18 @@ pub(super) fn perform(shared: &Shared, net: &mut Net, host: usize, me: Option<us
             net.stop();
             true
         }
+        Deed::Pipe(from, to, end) => {
+            let both = socket(shared, host, me, from).zip(socket(shared, host, me, to));
+            both.is_some_and(|(from, to)| pipes::pipe(shared, net, from, to, end))
+        }
+        Deed::PipeBoth(a, b) => {
+            let both = socket(shared, host, me, a).zip(socket(shared, host, me, b));
+            both.is_some_and(|(a, b)| pipes::pipe_both(shared, net, a, b))
+        }
+        Deed::Unpipe(from) => {
+            let from = socket(shared, host, me, from);
+            from.is_some_and(|from| pipes::unpipe(shared, net, from))
+        }
         Deed::Post(to, times, who, act) => posts::post(shared, net, host, (to, times, who, act)),
         Deed::StopFrom(to) => posts::stop(shared, net, host, to),
         Deed::Offload(returns, who, act) => {
@@ -76,6 +89,7 @@ fn socket(shared: &Shared, host: usize, me: Option<usize>, who: Who) -> Option<u
         let here = |it: &End| it.host == host;
         match who {
             Who::Me => me.or_else(|| book.ends.iter().rposition(here)),
+            Who::Newest => book.ends.iter().rposition(here),
             Who::Nth(nth) => Book::nth(&book.ends, here, nth),
         }
     })

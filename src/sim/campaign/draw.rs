@@ -46,7 +46,7 @@ fn unit(world: &World, hosts: usize) -> usize {
 const ACTS: usize = 20;
 /// The first arms of [`Draw::act`].
 const WRITES: usize = 3;
-const DEEDS: usize = 15;
+const DEEDS: usize = 18;
 
 /// A swarm: what may be done is rare in some worlds, frequent in others, and in some absent.
 fn weight(dice: &mut Dice) -> u32 {
@@ -109,6 +109,9 @@ impl Draw {
             let unread = self.unread();
             self.habit(ops, Kind::Data, unread);
         }
+        if self.dice.chance(0.3) {
+            self.proxy(ops);
+        }
         if self.dice.chance(0.2) {
             let kinds = [Kind::Data, Kind::Connection, Kind::Posted, Kind::Timer];
             let kind = self.dice.one_of(&kinds);
@@ -127,6 +130,20 @@ impl Draw {
         let nth = self.dice.magnitude(0..=4) as u16;
         let times = self.dice.magnitude(1..=30) as u16;
         ops.push(Op::On(kind, nth, times, Deed::To(Who::Me, act)));
+    }
+
+    /// Servers that hand on what they get: back, or to where they connect themselves.
+    fn proxy(&mut self, ops: &mut Vec<Op>) {
+        let nth = self.dice.magnitude(0..=4) as u16;
+        let times = self.dice.magnitude(1..=6) as u16;
+        let piped = match self.dice.pick(0..=3) {
+            0 => Deed::Pipe(Who::Me, Who::Me, self.dice.chance(0.8)),
+            1 => Deed::Pipe(Who::Me, Who::Newest, self.dice.chance(0.8)),
+            _ => Deed::PipeBoth(Who::Me, Who::Newest),
+        };
+        let connect = self.connect();
+        ops.push(Op::On(Kind::Connection, nth, times, connect));
+        ops.push(Op::On(Kind::Connection, nth, times, piped));
     }
 
     /// The world as it is when the first socket comes.
@@ -214,6 +231,9 @@ impl Draw {
             11 => self.post(),
             12 => Deed::StopFrom(self.host()),
             13 => Deed::Offload(self.dice.chance(0.8), self.who(), self.act()),
+            14 => Deed::Pipe(self.who(), self.who(), self.dice.chance(0.8)),
+            15 => Deed::PipeBoth(self.who(), self.who()),
+            16 => Deed::Unpipe(self.who()),
             _ => Deed::To(Who::Me, self.act()),
         }
     }

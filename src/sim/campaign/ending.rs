@@ -3,8 +3,9 @@
 
 use super::acts;
 use super::deeds::close_server;
-use super::model::{Verdict, must};
+use super::model::{End, Verdict, must};
 use super::op::Act;
+use super::pipes;
 use super::play::{Player, guarded};
 use super::posts;
 use super::seen::Seen;
@@ -25,12 +26,11 @@ impl Player {
             }
         }
         for end in self.alive() {
-            self.to(end, Act::Resume)?;
             while self.seen(end)?.is_some_and(|it| it.corked > 0) {
                 self.to(end, Act::Uncork)?;
             }
         }
-        self.run_until_quiet()?;
+        self.resume_all()?;
         for end in self.alive() {
             let Some(seen) = self.seen(end)? else {
                 continue;
@@ -69,8 +69,32 @@ impl Player {
         })
     }
 
+    /// Lets everybody read, and once more those whose pipe has ended meanwhile.
+    fn resume_all(&mut self) -> Verdict {
+        loop {
+            self.run_until_quiet()?;
+            let mut resumed = false;
+            for end in self.alive() {
+                if self.seen(end)?.is_some_and(|it| it.paused) {
+                    resumed = true;
+                    self.to(end, Act::Resume)?;
+                }
+            }
+            if !resumed {
+                return Ok(());
+            }
+        }
+    }
+
     /// Ends every socket: what both ends agree on closes without an error.
     pub(super) fn end_gracefully(&mut self) -> Verdict {
+        for end in self.alive() {
+            let host = self.shared.with(|book| book.ends[end].host as u8);
+            self.act(host, |shared, net, _| {
+                pipes::unpipe(shared, net, end);
+            })?;
+        }
+        self.resume_all()?;
         let alive = self.alive();
         for end in &alive {
             self.to(*end, Act::End)?;
@@ -80,7 +104,10 @@ impl Player {
             for &end in &alive {
                 let it = &book.ends[end];
                 must!(it.closed, "I14: socket {end} was ended and never closed");
-                if it.peer.is_some_and(|peer| alive.contains(&peer)) {
+                // One side of a proxy may take the other along.
+                let is_single = |it: &End| it.partner.is_none();
+                let whole = |peer: &usize| alive.contains(peer) && is_single(&book.ends[*peer]);
+                if it.peer.as_ref().is_some_and(whole) && is_single(it) {
                     must!(
                         it.errors == 0 && it.end_told,
                         "I7: socket {end} ended with an error"

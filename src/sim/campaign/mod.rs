@@ -25,6 +25,7 @@ mod ending;
 mod model;
 mod op;
 mod payload;
+mod pipes;
 mod play;
 mod posts;
 mod seen;

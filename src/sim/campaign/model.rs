@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::op::Terms;
-use super::payload::Flow;
+use super::payload::{Flow, Stream};
 use super::seen::Seen;
 use super::tally;
 use crate::net::Limits;
@@ -23,26 +23,29 @@ pub(super) struct End {
     pub(super) peer: Option<usize>,
     /// What we write; `None` for an accepted socket whose client was gone before it was known.
     pub(super) flow: Option<Flow>,
-    half_open: bool,
+    pub(super) half_open: bool,
     cap: usize,
 
     /// Bytes that writes have accepted.
     pub(super) accepted: u64,
+    /// Those bytes, and how many of them are of our flow.
+    pub(super) stream: Stream,
+    pub(super) own: u64,
     /// Of those, how many completions have said that the kernel has them.
     settled: u64,
     /// Bytes told, less those given back.
     pub(super) heard: u64,
     /// Given back, and not told again yet.
-    held: u64,
+    pub(super) held: u64,
     /// Data is being told.
     in_data: bool,
     /// It was given back by the one who had just been told it: the end drops it then.
-    refused: bool,
+    pub(super) refused: bool,
 
     attempted: bool,
     attempt_failed: bool,
     pub(super) connected: bool,
-    ready: bool,
+    pub(super) ready: bool,
     pub(super) end_told: bool,
     /// `end` is being told: our side is ended when it returns.
     in_end: bool,
@@ -55,9 +58,17 @@ pub(super) struct End {
     pub(super) has_handler: bool,
     /// Destroyed, as far as was seen; with whether an error is due.
     doomed: Option<bool>,
-    reset_planned: bool,
+    pub(super) reset_planned: bool,
     pub(super) paused: bool,
     pub(super) needs_drain: bool,
+    /// What was piped into it may have filled it.
+    pub(super) may_drain: bool,
+    /// Where it is piped to, and whether its end goes there, too.
+    pub(super) pipe: Option<(usize, bool)>,
+    /// What is piped into it.
+    pub(super) source: Option<usize>,
+    /// The other side of a proxy.
+    pub(super) partner: Option<usize>,
     /// Completions to come: each with the bytes that were accepted before it was due.
     completions: VecDeque<(usize, u64)>,
 
@@ -100,6 +111,8 @@ impl End {
             half_open: terms.half_open,
             cap: terms.cap.unwrap_or(16 * 1024 * 1024),
             accepted: 0,
+            stream: Stream::default(),
+            own: 0,
             settled: 0,
             heard: 0,
             held: 0,
@@ -120,6 +133,10 @@ impl End {
             reset_planned: false,
             paused: accepted && terms.paused,
             needs_drain: false,
+            may_drain: false,
+            pipe: None,
+            source: None,
+            partner: None,
             completions: VecDeque::new(),
             served: Served::default(),
             idle: Duration::ZERO,
@@ -197,6 +214,9 @@ impl End {
                 must!(self.connected && !self.ready, "I3: ready out of place");
                 self.ready = true;
             }
+            Event::Data(_) if self.pipe.is_some() => {
+                return Err("pipe: bytes told beside it".into());
+            }
             Event::Data(bytes) => self.data(bytes.len(), seen, limits)?,
             #[cfg(feature = "encoding")]
             Event::Text(_) => return Err("I3: text that nobody asked for".into()),
@@ -211,12 +231,14 @@ impl End {
                 self.timed_out = None;
             }
             Event::Drain => {
-                must!(self.needs_drain, "I10: drain that nobody waits for");
+                let waits = self.needs_drain || self.may_drain;
+                must!(waits, "I10: drain that nobody waits for");
                 must!(!self.write_ended(), "I10: drain after end");
                 must!(seen.queued == 0, "I10: drain with {} queued", seen.queued);
                 self.served.drains += 1;
                 must!(self.served.drains == 1, "I15: a second drain in one turn");
                 self.needs_drain = false;
+                self.may_drain = false;
             }
             Event::Finish => {
                 must!(!self.finished, "I3: finish twice");
@@ -282,6 +304,8 @@ impl End {
         );
         if length > self.held {
             self.active = seen.now; // what is told once more has not moved again
+        } else {
+            self.timed_out = None; // but the end may have been read that comes after it
         }
         self.held = 0;
         self.in_data = true;
@@ -345,6 +369,8 @@ impl End {
                 after.queued
             );
             self.accepted += length;
+            self.stream.push(self.flow, self.own, length);
+            self.own += length;
             if after.destroyed {
                 must!(!answer, "I10: true from a write that failed");
             } else {

@@ -55,6 +55,10 @@ pub(super) enum Deed {
     Clear(u8),
     Unref(u8),
     Stop,
+    /// From one socket into another, and whether the end is carried over.
+    Pipe(Who, Who, bool),
+    PipeBoth(Who, Who),
+    Unpipe(Who),
     /// From another thread, to the loop of a host, so many times.
     Post(u8, u8, Who, Act),
     /// From another thread, to the loop of a host.
@@ -82,6 +86,8 @@ pub(super) struct Terms {
 pub(super) enum Who {
     /// The one whose event it is; outside of an event the newest one.
     Me,
+    /// The newest one.
+    Newest,
     /// The so-manieth that the host has had.
     Nth(u8),
 }

@@ -9,6 +9,7 @@ use super::deeds::{perform, plain};
 use super::draw;
 use super::model::{Verdict, must, tick};
 use super::op::Op;
+use super::pipes;
 use super::posts::MailBook;
 use super::tally::Tally;
 use crate::sim::{HostId, World};
@@ -238,12 +239,27 @@ impl Player {
         };
         self.link(host);
         self.notice_destroyed(host);
+        self.pipes_hold(host)?;
         if !cut_short {
             self.nobody_overslept(host)?;
             let net = self.world.hosts[host].reactor.net_ref();
             guarded(|| net.assert_sound()).map_err(|what| format!("I19: {what}"))?;
         }
         Ok(())
+    }
+
+    /// What was piped on this host has arrived where it was piped to.
+    fn pipes_hold(&mut self, host: usize) -> Verdict {
+        let net = self.world.hosts[host].reactor.net_ref();
+        let piped = self.shared.with(|book| {
+            let here = |it: &usize| book.ends[*it].host == host && book.ends[*it].pipe.is_some();
+            (0..book.ends.len()).filter(here).collect::<Vec<_>>()
+        });
+        for from in piped {
+            pipes::settle(&self.shared, net, from);
+        }
+        self.shared.check(|book| book.no_partner_is_left(host));
+        self.broken()
     }
 
     /// What was posted keeps its loop going, and is run soon. `turned` is the host that had a turn,
