@@ -249,7 +249,9 @@ impl ListenOptions {
     /// Whether everybody may write to the path of a local socket, which is what a connect needs;
     /// default `false`.
     ///
-    /// For the rest as [`readable_all`](Self::readable_all).
+    /// For the rest as [`readable_all`](Self::readable_all). The directory should be one that nobody
+    /// else may write to: rights that the umask takes away are given back by path, and whoever can
+    /// put a link in its place meanwhile has them given to another file.
     #[doc(alias = "writableAll")]
     pub fn writable_all(self, writable: bool) -> ListenOptions {
         self.grant(WRITABLE_ALL, writable)
