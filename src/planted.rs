@@ -114,6 +114,14 @@ mod bugs {
         /// A socket that is gone keeps its place in the wheel.
         IdleEntryLeft,
 
+        // Names.
+        /// An answer goes to whoever asks in the place of the one who has asked.
+        StaleLookup,
+        /// An answer is told to a socket that was destroyed meanwhile.
+        LookupAfterDestroy,
+        /// The attempts that have lost stay open.
+        LosersKept,
+
         // Pipes.
         /// A source is told nothing of its destination's `drain`.
         PipeNotLetGo,

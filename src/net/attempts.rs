@@ -19,7 +19,7 @@ pub(crate) struct Attempt {
     pub(crate) socket: Key,
     /// Which address of its socket's.
     pub(crate) place: usize,
-    stream: Stream,
+    pub(crate) stream: Stream,
     /// What the kernel said so far: the winner's socket inherits it.
     pub(crate) said: Readiness,
     pub(crate) in_ready: bool,

@@ -143,7 +143,8 @@ impl Net {
     /// done in here.
     pub(crate) fn next_step(&mut self, key: Key) -> Option<Step> {
         loop {
-            if !self.sockets.get(key)?.lifecycle.is_connecting() {
+            let goes_on = self.sockets.get(key)?.lifecycle.is_connecting();
+            if !goes_on && !planted!(LookupAfterDestroy) {
                 return None; // called off by whoever was told of the last step
             }
             let connecting = self.connecting_mut(key)?;
@@ -467,11 +468,18 @@ impl Net {
 
     /// Gives up all that only a socket that is connecting has.
     pub(super) fn stop_connecting(&mut self, key: Key) {
+        if planted!(LookupAfterDestroy) {
+            return;
+        }
         let cold = self.sockets.get_mut(key).and_then(|it| it.cold.as_mut());
         let Some(connecting) = cold.and_then(|cold| cold.connect.take()) else {
             return;
         };
-        for attempt in connecting.attempts {
+        let losers = match planted!(LosersKept) {
+            true => Vec::new(),
+            false => connecting.attempts,
+        };
+        for attempt in losers {
             self.close_attempt(attempt);
         }
         if let Some(bound) = connecting.bound {

@@ -91,6 +91,10 @@ impl Net {
 
     /// The answer to a lookup came, for whom it may still concern.
     pub(crate) fn answer_lookup(&mut self, lookup: Key, answer: Answer) {
+        let lookup = match planted!(StaleLookup) {
+            true => self.lookups.key_at(lookup.index).unwrap_or(lookup),
+            false => lookup,
+        };
         let Some(lookup) = self.drop_lookup(lookup) else {
             return;
         };

@@ -58,6 +58,12 @@ fn lost_wakeup(net: &Net, network: &Network, host: usize) -> Option<String> {
             ));
         }
     }
+    for (key, attempt) in net.attempts.iter() {
+        let truth = network.truth(host, attempt.stream.descriptor());
+        if truth.is_decided && !truth.edge_to_come {
+            return Some(format!("attempt {key:?} has an outcome; {truth:?}"));
+        }
+    }
     for (key, server) in net.servers.iter() {
         let Some(listener) = &server.listener else {
             continue;

@@ -7,7 +7,6 @@ use super::book::{ServerBook, Shared};
 use super::deeds::{perform, plain};
 use super::model::{End, must};
 use super::op::{Act, Deed, Kind, Terms, Who};
-use super::payload::Flow;
 use super::pipes;
 use super::seen::Seen;
 use crate::{Acceptor, Dropped, Error, Event, Handler, Net, Server, Socket};
@@ -41,8 +40,8 @@ impl Handler for Actor {
         let kind = match event {
             Event::ConnectionAttempt(_) => Kind::Attempt,
             Event::ConnectionAttemptFailed { .. } => Kind::AttemptFailed,
-            // Of a host by name: the campaigns know none, and the model says so.
-            Event::Lookup { .. } | Event::ConnectionAttemptTimeout(_) => Kind::Attempt,
+            Event::Lookup { .. } => Kind::Lookup,
+            Event::ConnectionAttemptTimeout(_) => Kind::AttemptTimeout,
             Event::Connect => Kind::Connect,
             Event::Ready => Kind::Ready,
             Event::Data(_) => Kind::Data,
@@ -59,6 +58,13 @@ impl Handler for Actor {
         pipes::settle(shared, socket.net(), end);
         let seen = Seen::of(socket);
         let (id, limits) = (socket.id(), socket.net().limits);
+        if kind == Kind::Connect
+            && let Some(address) = socket.address()
+            && let Some(from) = address.as_inet()
+        {
+            let from = plain(from.ip(), from.port());
+            shared.with(|book| book.client_connects(end, from));
+        }
         shared.check(|book| {
             let its = book.ends[end].id;
             must!(id == its, "I4: {kind:?} of {its:?} told to {id:?}");
@@ -149,17 +155,11 @@ impl Acceptor for Host {
                 ));
             }
             let number = book.ends.len();
-            let client = peer.and_then(|(ip, port)| book.clients.remove(&plain(ip, port)));
-            if let Some(client) = client {
-                let flow = book.ends[client].flow;
-                end.flow = flow.map(|flow| Flow {
-                    from_client: false,
-                    ..flow
-                });
-                end.peer = Some(client);
-                book.ends[client].peer = Some(number);
-            }
+            end.flow = Some(book.new_flow(false));
             book.ends.push(end);
+            if let Some((ip, port)) = peer {
+                book.server_accepts(number, plain(ip, port));
+            }
             number
         });
         let calm = shared.with(|book| book.calm);

@@ -33,6 +33,9 @@ pub(super) struct Book {
     pub(super) mail: Vec<MailBook>,
     /// Which client has which address.
     pub(super) clients: BTreeMap<SocketAddr, usize>,
+    /// Clients that are connected, and sockets that were accepted, which have not met in the book.
+    connected: BTreeMap<SocketAddr, usize>,
+    accepted: BTreeMap<SocketAddr, usize>,
     pub(super) connections: usize,
     pub(super) completions: usize,
     /// How much work was given to other threads.
@@ -83,6 +86,8 @@ impl Shared {
             timers: Vec::new(),
             mail: Vec::new(),
             clients: BTreeMap::new(),
+            connected: BTreeMap::new(),
+            accepted: BTreeMap::new(),
             connections: 0,
             completions: 0,
             tasks: 0,
@@ -194,13 +199,41 @@ impl Book {
         }
     }
 
-    /// A new connection's two flows: the client's.
-    pub(super) fn client_flow(&mut self) -> Flow {
+    /// What a new end writes.
+    pub(super) fn new_flow(&mut self, from_client: bool) -> Flow {
         self.connections += 1;
         Flow {
             seed: self.seed,
             connection: self.connections,
-            from_client: true,
+            from_client,
+        }
+    }
+
+    /// A client is connected, from this address: it is the peer of whom a server has accepted from
+    /// there, or will.
+    pub(super) fn client_connects(&mut self, client: usize, from: SocketAddr) {
+        self.connected.insert(from, client);
+        self.link(from);
+    }
+
+    /// A server has accepted somebody from this address.
+    pub(super) fn server_accepts(&mut self, end: usize, from: SocketAddr) {
+        self.accepted.insert(from, end);
+        // A client with one attempt has it; others say which one it was when they are connected.
+        if let Some(&client) = self.clients.get(&from)
+            && !self.ends[client].races
+        {
+            self.connected.insert(from, client);
+        }
+        self.link(from);
+    }
+
+    fn link(&mut self, from: SocketAddr) {
+        if let (Some(&client), Some(&end)) = (self.connected.get(&from), self.accepted.get(&from)) {
+            self.connected.remove(&from);
+            self.accepted.remove(&from);
+            self.ends[end].peer = Some(client);
+            self.ends[client].peer = Some(end);
         }
     }
 

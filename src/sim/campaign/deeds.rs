@@ -6,7 +6,7 @@ use super::actor::{Actor, Host};
 use super::acts::act;
 use super::book::{Book, ServerBook, Shared};
 use super::model::{End, must};
-use super::op::{Deed, Terms, Who};
+use super::op::{By, Deed, Terms, Who};
 use super::pipes;
 use super::posts;
 use super::timers::{clear, every, later, soon};
@@ -162,8 +162,16 @@ pub(super) fn close_server(shared: &Shared, net: &mut Net, server: usize) -> boo
 
 fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) -> bool {
     let end = shared.with(|book| book.ends.len());
-    let address = Network::address_of(to.into());
-    let mut options = ConnectOptions::from((address, 7000 + terms.port))
+    let port = 7000 + terms.port;
+    let name = shared.with(|book| names(usize::from(to) % book.mail.len()));
+    let mut options = match terms.by {
+        By::Address => ConnectOptions::from((Network::address_of(to.into()), port)),
+        By::Name => ConnectOptions::from((&*name.one, port)),
+        By::Names(parallel) => {
+            ConnectOptions::from((&*name.last, port)).parallel_attempts(parallel)
+        }
+    };
+    options = options
         .allow_half_open(terms.half_open)
         .high_water_mark(terms.mark);
     if terms.cap.is_some() {
@@ -177,15 +185,31 @@ fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) ->
         return false;
     };
     let mut it = End::new(host, socket.id(), false, &terms);
+    it.goes_by(terms.by);
     if terms.paused {
         socket.pause();
         it.pause_called(true);
     }
     shared.with(|book| {
-        it.flow = Some(book.client_flow());
+        it.flow = Some(book.new_flow(true));
         book.ends.push(it);
     });
     true
+}
+
+/// The names of a host.
+pub(super) struct Names {
+    /// Of this host only.
+    pub(super) one: String,
+    /// Of all hosts, this one last.
+    pub(super) last: String,
+}
+
+pub(super) fn names(host: usize) -> Names {
+    Names {
+        one: format!("host-{host}"),
+        last: format!("all-{host}"),
+    }
 }
 
 /// An address as every host sees it.

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::op::{Act, Deed, Kind, Op, Terms, Who};
+use super::op::{Act, By, Deed, Kind, Op, Terms, Who};
 use crate::sim::World;
 use crate::sim::dice::Dice;
 use crate::sim::errnos;
@@ -207,7 +207,7 @@ impl Draw {
 
     fn deed(&mut self) -> Deed {
         // Most of what is done is done to sockets.
-        if self.dice.chance(0.6) {
+        if self.dice.chance(0.5) {
             return Deed::To(self.who(), self.act());
         }
         match self.weighed(|it| &it.deeds) {
@@ -310,6 +310,11 @@ impl Draw {
     fn terms(&mut self, port: u16) -> Terms {
         Terms {
             port,
+            by: match self.dice.pick(0..=9) {
+                0..=6 => By::Address,
+                7 => By::Name,
+                _ => By::Names(self.dice.chance(0.5)),
+            },
             half_open: self.dice.chance(0.3),
             paused: self.dice.chance(0.1),
             mark: match self.dice.chance(0.2) {

@@ -3,7 +3,7 @@
 
 use super::acts;
 use super::deeds::close_server;
-use super::model::{End, Verdict, must};
+use super::model::{Verdict, must};
 use super::op::Act;
 use super::pipes;
 use super::play::{Player, guarded};
@@ -96,6 +96,9 @@ impl Player {
         }
         self.resume_all()?;
         let alive = self.alive();
+        // One side of a proxy may take the other along.
+        let is_single = |it: &&usize| self.shared.with(|book| book.ends[**it].partner.is_none());
+        let single: Vec<usize> = alive.iter().filter(is_single).copied().collect();
         for end in &alive {
             self.to(*end, Act::End)?;
         }
@@ -104,10 +107,8 @@ impl Player {
             for &end in &alive {
                 let it = &book.ends[end];
                 must!(it.closed, "I14: socket {end} was ended and never closed");
-                // One side of a proxy may take the other along.
-                let is_single = |it: &End| it.partner.is_none();
-                let whole = |peer: &usize| alive.contains(peer) && is_single(&book.ends[*peer]);
-                if it.peer.as_ref().is_some_and(whole) && is_single(it) {
+                let is_single = |it: &usize| single.contains(it);
+                if is_single(&end) && it.peer.as_ref().is_some_and(is_single) {
                     must!(
                         it.errors == 0 && it.end_told,
                         "I7: socket {end} ended with an error"

@@ -5,14 +5,15 @@
 //! numbers I1 to I31 in its messages are those of the invariants in the library's fault list.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use super::op::Terms;
+use super::op::{By, Terms};
 use super::payload::{Flow, Stream};
 use super::seen::Seen;
 use super::tally;
 use crate::net::Limits;
-use crate::{Event, Net, SocketId};
+use crate::{Address, Event, Net, SocketId};
 
 /// What was asked of one socket, and what it was told.
 #[derive(Debug)]
@@ -43,7 +44,15 @@ pub(super) struct End {
     pub(super) refused: bool,
 
     attempted: bool,
-    attempt_failed: bool,
+    /// Is connecting by a name, and to several addresses of it.
+    named: bool,
+    pub(super) races: bool,
+    /// What was looked up, and what was tried; an address is gone from there when it has failed.
+    looked_up: Vec<IpAddr>,
+    tried: Vec<Address>,
+    trying: Vec<Address>,
+    /// How many attempts may be under way.
+    at_once: usize,
     pub(super) connected: bool,
     pub(super) ready: bool,
     pub(super) end_told: bool,
@@ -119,7 +128,12 @@ impl End {
             in_data: false,
             refused: false,
             attempted: accepted,
-            attempt_failed: false,
+            named: false,
+            races: false,
+            looked_up: Vec::new(),
+            tried: Vec::new(),
+            trying: Vec::new(),
+            at_once: 1,
             connected: accepted,
             ready: accepted,
             end_told: false,
@@ -143,6 +157,23 @@ impl End {
             active: Duration::ZERO,
             timed_out: None,
         }
+    }
+
+    /// It connects this way.
+    pub(super) fn goes_by(&mut self, by: By) {
+        self.named = by != By::Address;
+        self.races = self.named; // there may be strangers among the addresses of one host
+        if by == By::Names(true) {
+            self.at_once = 8;
+        }
+    }
+
+    pub(super) fn was_accepted(&self) -> bool {
+        self.flow.is_some_and(|it| !it.from_client)
+    }
+
+    pub(super) fn is_named(&self) -> bool {
+        self.named
     }
 
     /// Not destroyed, as far as was seen.
@@ -187,23 +218,38 @@ impl End {
             };
         }
         match *event {
-            Event::ConnectionAttempt(_) => {
-                must!(!self.attempted, "I3: a second attempt");
+            Event::Lookup { answer, .. } => {
+                must!(self.named && !self.attempted, "I3: lookup out of place");
+                self.looked_up.extend(answer.ok());
+                self.looked_up.sort_unstable();
+                self.looked_up.dedup(); // an answer may say one twice
+                self.active = seen.now;
+                self.timed_out = None;
+                must!(self.looked_up.len() <= 32, "I11: more than 32 addresses");
+            }
+            Event::ConnectionAttempt(address) => {
+                let known = address.ip().is_some_and(|it| self.looked_up.contains(&it));
+                must!(!self.connected, "I3: an attempt after connect");
+                must!(known || !self.named, "G: an attempt at {address}");
+                must!(self.named || !self.attempted, "I3: a second attempt");
+                must!(!self.tried.contains(address), "I3: {address} tried twice");
                 self.attempted = true;
+                self.tried.push(address.clone());
+                self.trying.push(address.clone());
+                let trying = self.trying.len();
+                must!(trying <= self.at_once, "I11: {trying} attempts at once");
             }
-            Event::ConnectionAttemptFailed { .. } => {
-                must!(
-                    self.attempted && !self.connected && !self.attempt_failed,
-                    "I3: a failed attempt out of place"
-                );
-                self.attempt_failed = true;
-            }
-            Event::Lookup { .. } | Event::ConnectionAttemptTimeout(_) => {
-                return Err(format!("I3: {event:?} of an address"));
+            Event::ConnectionAttemptFailed { address, .. }
+            | Event::ConnectionAttemptTimeout(address) => {
+                let at = self.trying.iter().position(|it| it == address);
+                let Some(at) = at.filter(|_| !self.connected) else {
+                    return Err("I3: a failed attempt out of place".to_owned());
+                };
+                self.trying.remove(at);
             }
             Event::Connect => {
                 must!(
-                    self.attempted && !self.connected && !self.attempt_failed,
+                    !self.trying.is_empty() && !self.connected,
                     "I3: connect out of place"
                 );
                 self.connected = true;

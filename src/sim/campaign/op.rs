@@ -73,12 +73,24 @@ pub(super) enum Deed {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Terms {
     pub(super) port: u16,
+    pub(super) by: By,
     pub(super) half_open: bool,
     pub(super) paused: bool,
     pub(super) mark: usize,
     pub(super) cap: Option<usize>,
     /// Of a server: keeps a spare descriptor.
     pub(super) shed: bool,
+}
+
+/// How a connect says where to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum By {
+    Address,
+    /// By the host's name.
+    Name,
+    /// By a name that all hosts have, the one that is asked for last; whether attempts go on beside
+    /// each other.
+    Names(bool),
 }
 
 /// Which socket.
@@ -122,7 +134,9 @@ pub(super) enum Act {
 /// What a reaction waits for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
+    Lookup,
     Attempt,
+    AttemptTimeout,
     AttemptFailed,
     Connect,
     Ready,
@@ -145,8 +159,10 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 20] = [
+    pub(super) const ALL: [Kind; 22] = [
+        Kind::Lookup,
         Kind::Attempt,
+        Kind::AttemptTimeout,
         Kind::AttemptFailed,
         Kind::Connect,
         Kind::Ready,

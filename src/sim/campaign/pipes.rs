@@ -84,8 +84,10 @@ pub(super) fn unpipe(shared: &Shared, net: &mut Net, from: usize) -> bool {
 }
 
 impl Book {
-    /// Keeps to what the book can follow: one source for each destination, and no bytes in a circle.
+    /// Keeps to what the book can follow: one source for each destination, and no bytes in a circle,
+    /// none either once it is known whom a server has accepted.
     fn may_pipe(&self, pipes: &[(usize, usize)]) -> bool {
+        let known = |end: usize| self.ends[end].peer.is_some() || !self.ends[end].was_accepted();
         let free = |&(_, to): &(usize, usize)| self.ends[to].source.is_none();
         let next = |to: usize| {
             let reader = self.ends[to].peer?;
@@ -97,7 +99,8 @@ impl Book {
             let way = std::iter::successors(Some(to), |to| next(*to));
             way.take(self.ends.len() + 1).count() <= self.ends.len()
         };
-        pipes.iter().all(free) && pipes.iter().all(ends)
+        let met = |&(from, to): &(usize, usize)| known(from) && known(to);
+        pipes.iter().all(free) && pipes.iter().all(met) && pipes.iter().all(ends)
     }
 
     /// Whether a pipe can be laid; `None` into one that will be reset when it is connected, of which

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::actor::Planned;
 use super::book::{Book, Shared, TimerBook};
-use super::deeds::{perform, plain};
+use super::deeds::{names, perform, plain};
 use super::draw;
 use super::model::{Verdict, must, tick};
 use super::op::Op;
@@ -82,9 +82,15 @@ impl Player {
     }
 
     fn add_host(&mut self) {
-        self.world.host(&self.watched.len().to_string());
+        self.world.host(&names(self.watched.len()).one);
         self.watched.push(Watched::default());
         self.shared.with(|book| book.mail.push(MailBook::default()));
+        let hosts = self.watched.len();
+        for last in 0..hosts {
+            let others = (0..hosts).filter(|it| *it != last);
+            let ips = others.chain([last]).map(|it| self.world.ip(HostId(it)));
+            self.world.set_addresses(&names(last).last, ips.collect());
+        }
     }
 
     fn run(&mut self, ops: &[Op]) -> Verdict {
@@ -305,26 +311,28 @@ impl Player {
         })
     }
 
-    /// Learns the addresses of clients whose connect has begun: by them a server's end finds its
-    /// peer.
+    /// Learns the addresses from which clients try to connect: by them a server's end finds its
+    /// peer. Of several attempts only one comes to be a connection.
     fn link(&mut self, host: usize) {
         let net = self.world.hosts[host].reactor.net_ref();
         self.shared.with(|book| {
+            let mut found = Vec::new();
             for (number, end) in book.ends.iter().enumerate() {
-                if end.host != host || end.connected || end.closed || end.peer.is_some() {
+                let waits = !end.connected && !end.closed;
+                if end.host != host || !waits {
                     continue;
                 }
-                let stream = net
-                    .sockets
-                    .get(end.id.key)
-                    .and_then(|it| it.stream.as_ref());
-                if let Some(stream) = stream
-                    && let Ok(address) = net.sys.local_address(stream)
-                    && let Some(address) = address.as_inet()
-                {
-                    book.clients
-                        .insert(plain(address.ip(), address.port()), number);
+                let key = end.id.key;
+                let its = net.sockets.get(key).and_then(|it| it.stream.as_ref());
+                let tried = net.attempts.iter().filter(|(_, it)| it.socket == key);
+                for stream in tried.map(|(_, it)| &it.stream).chain(its) {
+                    let address = net.sys.local_address(stream).ok();
+                    found.extend(address.and_then(|it| it.as_inet()).map(|it| (it, number)));
                 }
+            }
+            for (address, number) in found {
+                book.clients
+                    .insert(plain(address.ip(), address.port()), number);
             }
         });
     }

@@ -6,7 +6,7 @@ use std::panic::resume_unwind;
 
 use super::actor::{Planned, react};
 use super::book::Shared;
-use super::model::{Verdict, must};
+use super::model::{End, Verdict, must};
 use super::op::{Act, Kind, Who};
 use super::timers::unless_calm;
 use crate::{Net, Refused, Remote};
@@ -57,10 +57,10 @@ impl MailBook {
         self.gone = true;
     }
 
-    /// A post was taken.
-    fn taken(&mut self, post: u64) -> Verdict {
+    /// A post was taken, when at most so many answers to lookups waited.
+    fn taken(&mut self, post: u64, answers: usize) -> Verdict {
         must!(!self.gone, "I30: a loop that is gone takes post {post}");
-        let ahead = self.posts.len() + self.offloads;
+        let ahead = self.posts.len() + self.offloads + answers;
         must!(
             self.posts.len() < self.most + self.a_turn,
             "I11: {ahead} posts wait, and one more is taken"
@@ -72,9 +72,9 @@ impl MailBook {
     }
 
     /// A post came back.
-    fn refused(&self, for_ever: bool) -> Verdict {
+    fn refused(&self, for_ever: bool, answers: usize) -> Verdict {
         must!(for_ever == self.gone, "I30: closed is {for_ever}");
-        let waits = self.posts.len() + self.offloads;
+        let waits = self.posts.len() + self.offloads + answers;
         must!(
             for_ever || waits >= self.most,
             "I30: full with {waits} of {}",
@@ -192,19 +192,22 @@ fn send(
         letter.check(|mail| mail.runs(letter.post, net.counters.turns));
         run(&letter.shared, net);
     };
-    let (verdict, taken) = match remote.post(work) {
-        Ok(()) => (shared.with(|book| book.mail[host].taken(post)), true),
-        Err(refused) => {
-            let for_ever = matches!(refused, Refused::Closed(_));
-            drop(refused); // with the letter in it
-            if !for_ever {
-                shared.with(|book| book.count("a post refused".to_owned()));
-            }
-            (shared.with(|book| book.mail[host].refused(for_ever)), false)
+    let outcome = remote.post(work).map_err(|refused| {
+        matches!(refused, Refused::Closed(_)) // and drops it, with the letter in it
+    });
+    shared.check(|book| {
+        let asked = |it: &&End| it.host == host && it.is_named();
+        let answers = book.ends.iter().filter(asked).count();
+        if outcome == Err(false) {
+            book.count("a post refused".to_owned());
         }
-    };
-    shared.check(|_| verdict);
-    taken
+        let mail = &mut book.mail[host];
+        match outcome {
+            Ok(()) => mail.taken(post, answers),
+            Err(for_ever) => mail.refused(for_ever, answers),
+        }
+    });
+    outcome.is_ok()
 }
 
 /// False if there is no way there.
