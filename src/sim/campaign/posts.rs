@@ -72,9 +72,9 @@ impl MailBook {
     }
 
     /// A post came back.
-    fn refused(&self, for_ever: bool, answers: usize) -> Verdict {
+    fn refused(&self, for_ever: bool) -> Verdict {
         must!(for_ever == self.gone, "I30: closed is {for_ever}");
-        let waits = self.posts.len() + self.offloads + answers;
+        let waits = self.posts.len(); // answers take none of their room
         must!(
             for_ever || waits >= self.most,
             "I30: full with {waits} of {}",
@@ -204,7 +204,7 @@ fn send(
         let mail = &mut book.mail[host];
         match outcome {
             Ok(()) => mail.taken(post, answers),
-            Err(for_ever) => mail.refused(for_ever, answers),
+            Err(for_ever) => mail.refused(for_ever),
         }
     });
     outcome.is_ok()
