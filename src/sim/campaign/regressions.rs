@@ -276,6 +276,52 @@ fn a_proxy_that_closes_may_reset_its_other_side() {
     holds(140_663, &ops);
 }
 
+#[test]
+fn what_is_given_back_behind_destroy_soon_goes_into_no_pipe() {
+    let half_open = |mark| Terms {
+        half_open: true,
+        mark,
+        ..PLAIN
+    };
+    let by_name = Terms {
+        by: By::Names(false),
+        ..half_open(623)
+    };
+    let server = Terms {
+        cap: Some(7),
+        ..half_open(8)
+    };
+    let ops = [
+        Host,
+        Host,
+        On(Kind::Connection, 4, 4, To(Me, Write(57))),
+        On(Kind::Ready, 1, 3, To(Me, WriteBytes(505))),
+        On(Kind::Data, 5, 3, PipeBoth(Me, Nth(0))),
+        On(Kind::Finish, 0, 5, To(Me, Unread(2))),
+        Do(0, Listen(server)),
+        Do(1, Connect(0, half_open(1))),
+        Do(1, Connect(0, half_open(674))),
+        Do(2, Connect(0, half_open(13))),
+        Do(2, Connect(0, half_open(166))),
+        Do(2, Connect(0, Terms { mark: 52, ..PLAIN })),
+        Do(
+            1,
+            Connect(
+                0,
+                Terms {
+                    cap: Some(12),
+                    ..PLAIN
+                },
+            ),
+        ),
+        Do(1, Connect(0, by_name)),
+        Advance(24),
+        Do(1, To(Me, DestroySoon)),
+        Advance(63),
+    ];
+    holds(355_188, &ops);
+}
+
 /// What two thousand seeds have to bring with them, in how many of them. A third more is what they
 /// brought when this was written: traffic that thins out is to be noticed.
 const TRAFFIC: [(&str, u64); 72] = [
