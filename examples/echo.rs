@@ -1,13 +1,18 @@
 //! Sends back whatever it gets.
 //!
 //! ```text
-//! cargo run --release --example echo -- [ADDRESS | PORT] [--idle-timeout-ms N]
+//! cargo run --release --example echo -- [ADDRESS | PORT] [--idle-timeout-ms N] [--lines]
 //! ```
+//!
+//! With `--lines` it waits for whole lines and answers each with a `write` of its own, as a protocol of
+//! requests would; the replies to what came together leave together all the same. A line must be shorter
+//! than 64 KiB.
 //!
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
 //! and the line that is printed says what it chose. Try it with `nc 127.0.0.1 7000`.
 
 use netloop::{Handler, Reactor, Socket};
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -29,11 +34,54 @@ impl Handler for Echo {
     }
 }
 
-const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N]";
+/// Sends back line by line.
+#[derive(Default)]
+struct Lines {
+    /// The beginning of a line whose end has not come yet.
+    begun: Vec<u8>,
+}
+
+/// A peer that sends so much without a newline would be kept in memory for ever.
+const LONGEST_LINE: usize = 64 * 1024;
+
+impl Handler for Lines {
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        let mut welcome = true;
+        for piece in data.split_inclusive(|&byte| byte == b'\n') {
+            if self.begun.len() + piece.len() > LONGEST_LINE {
+                let error = io::Error::new(io::ErrorKind::InvalidData, "the line is too long");
+                return socket.destroy_with(error);
+            }
+            if !piece.ends_with(b"\n") {
+                self.begun.extend_from_slice(piece);
+            } else if self.begun.is_empty() {
+                welcome = socket.write(piece);
+            } else {
+                self.begun.extend_from_slice(piece);
+                welcome = socket.write(&self.begun);
+                self.begun = Vec::new(); // an idle peer costs nothing
+            }
+        }
+        if !welcome {
+            socket.pause(); // the peer sends faster than it reads
+        }
+    }
+
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {
+        socket.resume();
+    }
+
+    fn on_timeout(&mut self, socket: &mut Socket<'_>) {
+        socket.destroy();
+    }
+}
+
+const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N] [--lines]";
 
 struct Arguments {
     address: String,
     idle_timeout: Duration,
+    lines: bool,
 }
 
 fn main() -> ExitCode {
@@ -58,12 +106,23 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: Arguments) -> netloop::Result<()> {
-    let idle_timeout = arguments.idle_timeout;
+    let Arguments {
+        address,
+        idle_timeout,
+        lines,
+    } = arguments;
     let mut reactor = Reactor::new()?;
-    let server = reactor.net().listen(&arguments.address, move |socket| {
-        socket.set_timeout(idle_timeout);
-        Echo
-    })?;
+    let net = reactor.net();
+    let server = match lines {
+        true => net.listen(&address, move |socket| {
+            socket.set_timeout(idle_timeout);
+            Lines::default()
+        })?,
+        false => net.listen(&address, move |socket| {
+            socket.set_timeout(idle_timeout);
+            Echo
+        })?,
+    };
     if let Some(address) = server.address() {
         println!("listening on {address}");
     }
@@ -73,11 +132,14 @@ fn serve(arguments: Arguments) -> netloop::Result<()> {
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     let mut address = None;
     let mut idle_timeout = Duration::ZERO; // none
+    let mut lines = false;
     while let Some(word) = words.next() {
         if word == "--idle-timeout-ms" {
             let millis = words.next().and_then(|word| word.parse().ok());
             let millis = millis.ok_or("--idle-timeout-ms takes a number of milliseconds")?;
             idle_timeout = Duration::from_millis(millis);
+        } else if word == "--lines" {
+            lines = true;
         } else if word.starts_with('-') {
             return Err(format!("unknown option {word}"));
         } else if address.is_some() {
@@ -91,5 +153,6 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
     Ok(Arguments {
         address: address.unwrap_or_else(|| "127.0.0.1:7000".to_string()),
         idle_timeout,
+        lines,
     })
 }

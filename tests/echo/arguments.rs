@@ -2,7 +2,7 @@
 
 use crate::example;
 
-const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N]\n";
+const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N] [--lines]\n";
 
 #[test]
 fn a_bare_port_means_loopback_and_port_0_shows_the_real_one() {

@@ -7,4 +7,5 @@ mod support;
 mod arguments;
 mod clients;
 mod example;
+mod lines;
 mod sockets;

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Sends all of `bytes` and the FIN in one thread while reading to the end in this one.
-fn through(mut peer: TcpStream, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn through(mut peer: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let mut back = Vec::new();
     thread::scope(|scope| {
         let mut sender = peer.try_clone().unwrap();
@@ -24,7 +24,7 @@ fn through(mut peer: TcpStream, bytes: &[u8]) -> Vec<u8> {
 
 /// Tells the first difference instead of megabytes of bytes.
 #[track_caller]
-fn assert_same(back: &[u8], sent: &[u8]) {
+pub(crate) fn assert_same(back: &[u8], sent: &[u8]) {
     let same = back.iter().zip(sent).take_while(|(a, b)| a == b).count();
     assert!(
         back == sent,
