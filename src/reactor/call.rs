@@ -7,8 +7,11 @@
 use crate::handler::{BoxedAcceptor, Handler};
 use crate::net::{Every, Key, Net, Target};
 
-/// A handler at work. Dropping it puts the handler back, unless it was replaced meanwhile; after a
-/// panic it also destroys the socket.
+/// A handler at work. It is put back when it has returned, unless it was replaced meanwhile; after a
+/// panic, too, and then the socket is destroyed.
+///
+/// The guard's own code is inlined, and what it calls gets its parts: as nothing points to it, it
+/// lives in registers.
 pub(super) struct SocketCall<'net> {
     pub(super) net: &'net mut Net,
     key: Key,
@@ -42,25 +45,39 @@ impl<'net> SocketCall<'net> {
     }
 
     /// It did not panic.
-    pub(super) fn returned(mut self) {
+    #[inline(always)]
+    pub(super) fn returned(&mut self) {
         self.returned = true;
+        put_back(self.net, self.key, self.handler.take());
     }
 }
 
 impl Drop for SocketCall<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        self.net.serving = None;
-        if let Some(handler) = self.handler.take()
-            && let Some(entry) = self.net.sockets.get_mut(self.key)
-            && entry.handler.is_none()
-            && (self.returned || !planted!(HandlerLostInPanic))
-        {
-            entry.handler = Some(handler);
-        }
         if !self.returned {
-            self.net.give_up(self.key);
+            panicked(self.net, self.key, self.handler.take());
         }
     }
+}
+
+#[inline]
+fn put_back(net: &mut Net, key: Key, handler: Option<Box<dyn Handler>>) {
+    net.serving = None;
+    if let Some(handler) = handler
+        && let Some(entry) = net.sockets.get_mut(key)
+        && entry.handler.is_none()
+    {
+        entry.handler = Some(handler);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn panicked(net: &mut Net, key: Key, handler: Option<Box<dyn Handler>>) {
+    let handler = handler.filter(|_| !planted!(HandlerLostInPanic));
+    put_back(net, key, handler);
+    net.give_up(key);
 }
 
 /// An acceptor at work. Dropping it puts the acceptor back; after a panic it also destroys the

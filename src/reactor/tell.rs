@@ -198,7 +198,7 @@ pub(super) fn completions(net: &mut Net, key: Key) {
         let Some((run, outcome)) = net.next_completion(key) else {
             return;
         };
-        let call = SocketCall::of_closure(net, key);
+        let mut call = SocketCall::of_closure(net, key);
         run(call.net, outcome);
         call.returned();
     }
