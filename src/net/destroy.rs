@@ -154,6 +154,7 @@ impl Net {
     }
 
     /// A socket whose both sides are through is destroyed once everything noted for it was told.
+    #[cold]
     pub(crate) fn settle(&mut self, key: Key) {
         let Some(entry) = self.sockets.get(key) else {
             return;

@@ -25,6 +25,9 @@ enum Sent {
     Failed(io::Error),
 }
 
+/// How many bytes the kernel was asked to take, and what it said.
+type Answer = (usize, io::Result<usize>);
+
 impl Net {
     /// Hands queued bytes to the kernel until it says no, the queue is empty, or a turn's budget is
     /// used up; then the FIN, if one is due.
@@ -37,23 +40,42 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
+        match entry.send_front(&mut self.sys, budget) {
+            // Nearly always: it took all, and nothing follows from that.
+            Some((_, Ok(taken))) if taken == entry.queue.len() && !planted!(WaitAfterFullWrite) => {
+                log::trace!("socket {key:?}: wrote {taken} bytes");
+                idle::touch(entry, key, self.tick, &mut self.idle);
+                entry.queue.clear(&mut self.pool);
+                if entry.is_plainly_open() {
+                    return entry.recount(&mut self.alive);
+                }
+            }
+            Some(first) => self.drain_on(key, first, budget),
+            None => {}
+        }
+        self.after_drain(key);
+    }
+
+    /// Goes on after a first send of which the kernel took less, or which was not all.
+    #[cold]
+    fn drain_on(&mut self, key: Key, first: Answer, budget: usize) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
         let queued = entry.queue.len();
-        let sent = entry.send_queued(&mut self.sys, &mut self.pool, budget);
+        let sent = entry.send_on(Some(first), &mut self.sys, &mut self.pool, budget);
         if entry.queue.len() < queued {
             let taken = queued - entry.queue.len();
             log::trace!("socket {key:?}: wrote {taken} bytes");
             idle::touch(entry, key, self.tick, &mut self.idle);
         }
         match sent {
-            // Nearly always: an open socket, and nobody waits for the bytes to leave.
-            Sent::Done if entry.is_plainly_open() => return entry.recount(&mut self.alive),
             Sent::Done => {}
             Sent::Blocked => self.sync_interest(key),
             Sent::BudgetUsed if planted!(NoRequeueAfterWrites) => {}
             Sent::BudgetUsed => self.mark_ready(key),
             Sent::Failed(error) => self.fail(key, Error::io("write", error)),
         }
-        self.after_drain(key);
     }
 
     /// Hands the caller's own bytes to the kernel, past an empty queue; answers how many it took.
@@ -84,12 +106,13 @@ impl Net {
     pub(super) fn send_last(&mut self, key: Key) {
         if let Some(entry) = self.sockets.get_mut(key) {
             let queued = entry.queue.len();
-            entry.send_queued(&mut self.sys, &mut self.pool, usize::MAX);
+            entry.send_on(None, &mut self.sys, &mut self.pool, usize::MAX);
             log::trace!("socket {key:?}: wrote {} bytes", queued - entry.queue.len());
         }
     }
 
     /// What an empty queue leads to.
+    #[inline(never)] // not asked after the usual flush, and too large for its frame
     fn after_drain(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
@@ -152,33 +175,45 @@ impl Net {
 
 /// Apart, since its array of slices is a kibibyte of stack that a single chunk does not need.
 #[inline(never)]
-fn send_many(sys: &mut Sys, stream: &mut Stream, chunks: Many<'_>) -> (usize, io::Result<usize>) {
+fn send_many(sys: &mut Sys, stream: &mut Stream, chunks: Many<'_>) -> Answer {
     let slices = chunks.slices();
     let outcome = sys.write_vectored(stream, slices.as_slice());
     (slices.total_bytes(), outcome)
 }
 
 impl SocketEntry {
-    /// The sending half of [`Net::drain`].
-    #[inline]
-    fn send_queued(&mut self, sys: &mut Sys, pool: &mut QueuePool, mut budget: usize) -> Sent {
-        while !self.queue.is_empty() && self.may_send() {
-            if budget == 0 {
-                return Sent::BudgetUsed;
-            }
-            let Some(stream) = &mut self.stream else {
-                return Sent::Done;
-            };
-            let (asked, outcome) = match self.queue.front(budget) {
-                Front::Empty => return Sent::Done,
-                Front::One(bytes) => (bytes.len(), sys.write(stream, bytes)),
-                Front::Many(chunks) => send_many(sys, stream, chunks),
-            };
+    /// Hands what stands first in the queue to the kernel. `None`: nothing is queued, or nothing may
+    /// be sent now.
+    #[inline(always)] // into `drain_within`, which then looks at a number instead of an answer
+    fn send_front(&mut self, sys: &mut Sys, budget: usize) -> Option<Answer> {
+        if !self.may_send() {
+            return None;
+        }
+        let stream = self.stream.as_mut()?;
+        match self.queue.front(budget) {
+            Front::Empty => None,
+            Front::One(bytes) => Some((bytes.len(), sys.write(stream, bytes))),
+            Front::Many(chunks) => Some(send_many(sys, stream, chunks)),
+        }
+    }
+
+    /// Keeps the answer to a first send, if there was one, and sends the rest in the same way.
+    fn send_on(
+        &mut self,
+        mut first: Option<Answer>,
+        sys: &mut Sys,
+        pool: &mut QueuePool,
+        mut budget: usize,
+    ) -> Sent {
+        while let Some((asked, outcome)) = first.take().or_else(|| self.send_front(sys, budget)) {
             let (taken, sent) = self.after_send(asked, outcome);
             self.queue.advance(taken, pool);
-            budget = budget.saturating_sub(taken);
             if !matches!(sent, Sent::Done) {
                 return sent;
+            }
+            budget = budget.saturating_sub(taken);
+            if budget == 0 && !self.queue.is_empty() {
+                return Sent::BudgetUsed;
             }
         }
         Sent::Done
