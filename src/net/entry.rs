@@ -245,6 +245,11 @@ impl SocketEntry {
         !self.queue.is_empty() && !self.flags.contains(Flags::CORKED)
     }
 
+    /// Nothing is queued, and the kernel has reported no error.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.queue.is_empty() && !self.latch.has_error()
+    }
+
     /// A read would be made now.
     pub(crate) fn may_read(&self) -> bool {
         self.lifecycle.is_reading() && self.latch.may_read()

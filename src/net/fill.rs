@@ -58,13 +58,9 @@ impl Net {
                         return Filled::End;
                     }
                 }
-                match entry.take_waiting() {
-                    None if entry.flags.contains(Flags::DIVERTED) => Filled::Diverted(bytes),
-                    None => Filled::Data(bytes),
-                    Some(mut held) => {
-                        held.extend_from_slice(&buffer[..bytes]);
-                        Filled::Held(held)
-                    }
+                match entry.cold {
+                    None => Filled::Data(bytes), // nearly always
+                    Some(_) => entry.sort(&buffer[..bytes]),
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -146,6 +142,19 @@ impl Net {
 }
 
 impl SocketEntry {
+    /// What becomes of bytes that were read, when it may be something else than being told.
+    #[cold]
+    fn sort(&mut self, bytes: &[u8]) -> Filled {
+        match self.take_waiting() {
+            None if self.flags.contains(Flags::DIVERTED) => Filled::Diverted(bytes.len()),
+            None => Filled::Data(bytes.len()),
+            Some(mut held) => {
+                held.extend_from_slice(bytes);
+                Filled::Held(held)
+            }
+        }
+    }
+
     /// Takes what was given back and waits for something newer to be told with.
     fn take_waiting(&mut self) -> Option<Vec<u8>> {
         let waits = self.cold.as_ref().is_some_and(|cold| cold.held_waits);

@@ -11,6 +11,7 @@ use crate::net::{Accepted, Filled, Flags, Key, Net, Target};
 
 impl Reactor {
     /// Serves as many entries as stood in the queue when this began, oldest first.
+    #[inline(never)] // a loop of its own, with all registers
     pub(super) fn serve_ready(&mut self) {
         for _ in 0..self.net.ready.len() {
             if planted!(BatchDroppedOnStop) && self.net.take_stop() {
@@ -41,7 +42,10 @@ impl Reactor {
             tell::connected(net, key);
         }
         // Input first: it may still be there when the way out is gone already (C17).
-        self.read(key);
+        let quiet = self.read(key);
+        if quiet && !was_paused {
+            return; // as nearly always
+        }
         let net = &mut self.net;
         let Some(entry) = net.sockets.get(key) else {
             return;
@@ -62,39 +66,29 @@ impl Reactor {
     }
 
     /// Reads and tells until the kernel has nothing, the socket is paused or through, or the budget
-    /// is used up.
-    fn read(&mut self, key: Key) {
+    /// is used up. True if there is nothing else to be done for the socket, as far as was seen.
+    fn read(&mut self, key: Key) -> bool {
         let net = &mut self.net;
         let mut bytes_left = net.limits.read_bytes;
         for _ in 0..net.limits.reads {
-            match net.fill(key, &mut self.buffer) {
+            let bytes = match net.fill(key, &mut self.buffer) {
                 Filled::Data(bytes) => {
                     tell::event(net, key, Event::Data(&self.buffer[..bytes]));
-                    bytes_left = bytes_left.saturating_sub(bytes);
+                    bytes
                 }
-                Filled::Diverted(bytes) => {
-                    tell_input(net, key, &self.buffer[..bytes]);
-                    bytes_left = bytes_left.saturating_sub(bytes);
-                }
-                Filled::Held(bytes) => {
-                    tell_input(net, key, &bytes);
-                    bytes_left = bytes_left.saturating_sub(bytes.len());
-                    net.held_was_told(key);
-                }
-                Filled::End => {
-                    if !tell_last(net, key) {
-                        return tell_end(net, key);
-                    }
-                }
-                Filled::Failed(error) => return net.fail(key, error),
-                Filled::Dry => return,
-            }
+                Filled::Dry => return false,
+                filled => match tell_filled(net, key, filled, &self.buffer) {
+                    Some(bytes) => bytes,
+                    None => return false,
+                },
+            };
+            bytes_left = bytes_left.saturating_sub(bytes);
             let Some(entry) = net.sockets.get(key) else {
-                return;
+                return true;
             };
             let has_held = entry.has_held();
             if !has_held && !entry.may_read() {
-                return; // all is told, as after nearly every read
+                return entry.is_quiet(); // all is told, as after nearly every read
             }
             // What the handler has just given back is told once a turn, and nothing newer before.
             if bytes_left == 0 || has_held {
@@ -104,8 +98,10 @@ impl Reactor {
         if !planted!(NoRequeueAfterReads) {
             net.mark_ready(key);
         }
+        false
     }
 
+    #[inline(never)] // a socket to be served needs none of its stack
     fn serve_server(&mut self, key: Key) {
         let net = &mut self.net;
         if let Some(server) = net.servers.get_mut(key) {
@@ -125,6 +121,28 @@ impl Reactor {
             net.mark_server_ready(key);
         }
     }
+}
+
+/// Tells what a read brought that is more than data for the handler; answers how many bytes of the
+/// budget that took. `None`: there is nothing to be read any more.
+#[cold]
+fn tell_filled(net: &mut Net, key: Key, filled: Filled, buffer: &[u8]) -> Option<usize> {
+    match filled {
+        Filled::Data(bytes) | Filled::Diverted(bytes) => {
+            tell_input(net, key, &buffer[..bytes]);
+            return Some(bytes);
+        }
+        Filled::Held(bytes) => {
+            tell_input(net, key, &bytes);
+            net.held_was_told(key);
+            return Some(bytes.len());
+        }
+        Filled::End if tell_last(net, key) => return Some(0),
+        Filled::End => tell_end(net, key),
+        Filled::Failed(error) => net.fail(key, error),
+        Filled::Dry => {}
+    }
+    None
 }
 
 /// Bytes of the peer's, for whom they are meant: another socket, or the handler, as text or as they

@@ -150,7 +150,7 @@ impl Sys {
 }
 
 /// Makes `call` until a signal does not get in its way.
-#[inline]
+#[inline(always)] // a read and a write are too short for a call of their own
 fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {
