@@ -182,9 +182,9 @@ impl Net {
                 let connecting = self.connecting_mut(key)?;
                 let address = connecting.addresses.get(place)?.clone();
                 let is_race = connecting.is_race();
-                // One of several that is blocked is a failed attempt (R84).
-                let blocked = is_race && self.is_blocked(key, place, &address);
-                let begins = !blocked && self.bind_attempt(key, place, &address);
+                // One of several that is blocked is a failed attempt (R84), bound first as in Node.
+                let begins = self.bind_attempt(key, place, &address)
+                    && !(is_race && self.is_blocked(key, place, &address));
                 begins.then_some(Step::Attempt(place, address))
             }
             Action::TellFailed(place) => {
@@ -303,6 +303,9 @@ impl Net {
         let error = Error::ip_blocked(ip);
         if connecting.is_race() {
             connecting.errors.push((place, error));
+            if let Some(bound) = connecting.bound.take() {
+                self.sys.discard(bound);
+            }
             self.race_on(key, RaceInput::Failed(place));
         } else {
             self.fail(key, error);

@@ -306,6 +306,21 @@ fn r84_a_blocked_address_is_a_failed_attempt_that_never_began() {
 }
 
 #[test]
+fn r84_what_was_bound_for_a_blocked_address_is_closed() {
+    let mut reactor = Reactor::new().unwrap();
+    let (port, _hole) = port(&mut reactor);
+    let holder = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let free = holder.local_addr().unwrap().port();
+    drop(holder);
+    let list = BlockList::new();
+    list.add_address(ip(NOBODY));
+    let options = to(port, &[ip(NOBODY), SOMEBODY]).local_port(free);
+    let told = told(&mut reactor, options.block_list(&list), "ready");
+    assert_eq!(told.last().unwrap(), "ready", "{told:?}");
+    assert_eq!(reactor.net().stats().syscalls.close, 1);
+}
+
+#[test]
 fn r85_the_default_of_an_attempt_is_half_a_second_and_can_be_set() {
     let mut reactor = Reactor::new().unwrap();
     let net = reactor.net();
