@@ -71,3 +71,12 @@ exports.the_address_is_the_path = {
     });
   },
 };
+
+exports.an_abstract_name = {
+  server({ listenTo, file }) {
+    listenTo(1, { path: `\0${file('name')}` }, (me, peer) => peer.end('hello'));
+  },
+  client({ connect }) {
+    connect();
+  },
+};

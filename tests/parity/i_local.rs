@@ -3,7 +3,7 @@
 use crate::runner::Group;
 use crate::stage::Stage;
 use crate::support::pattern;
-use netloop::{ConnectOptions, Event, ListenOptions, Server};
+use netloop::{Address, ConnectOptions, Event, ListenOptions, Server};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -117,4 +117,26 @@ fn the_address_is_the_path() {
             server.close().unwrap();
         });
     });
+}
+
+#[test]
+fn an_abstract_name() {
+    GROUP.pair(
+        "an_abstract_name",
+        |stage| {
+            let name = stage.file("name").into_os_string().into_encoded_bytes();
+            stage.listen_to(
+                1,
+                |_| Address::Abstract(name).into(),
+                |_, peer, event| {
+                    if let Event::Connect = event {
+                        peer.end_with(b"hello");
+                    }
+                },
+            );
+        },
+        |stage| {
+            stage.connect(|_, _, _| ());
+        },
+    );
 }

@@ -13,15 +13,18 @@ mod trace;
 mod a_callbacks;
 mod b_connecting;
 mod b_filters;
+mod b_names;
 mod c_encoding;
 mod c_reading;
 mod d_half_close;
 mod e_writing;
 mod f_destroy;
 mod g_idle;
+mod h_addresses;
 mod i_local;
 mod i_server;
 mod j_liveness;
+mod k_pipe;
 
 use std::collections::BTreeSet;
 
@@ -40,15 +43,18 @@ const GROUPS: &[(&str, &str, &str)] = &[
     group!("a_callbacks"),
     group!("b_connecting"),
     group!("b_filters"),
+    group!("b_names"),
     group!("c_encoding"),
     group!("c_reading"),
     group!("d_half_close"),
     group!("e_writing"),
     group!("f_destroy"),
     group!("g_idle"),
+    group!("h_addresses"),
     group!("i_local"),
     group!("i_server"),
     group!("j_liveness"),
+    group!("k_pipe"),
 ];
 
 /// The names that stand between two texts at the beginning of a line.

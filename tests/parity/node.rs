@@ -61,7 +61,7 @@ impl Player {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/stage.js");
         let place = place.map(|place| match place.port() {
             Some(port) => port.to_string(),
-            None => place.path().expect("a path").display().to_string(),
+            None => place.to_string(),
         });
         let mut process = Command::new(node)
             .arg(script)
@@ -84,9 +84,10 @@ impl Player {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         let place = line.strip_prefix("at ").expect("at PLACE").trim();
-        match place.parse() {
-            Ok(port) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
-            Err(_) => Address::Path(place.into()),
+        match (place.parse(), place.strip_prefix('@')) {
+            (Ok(port), _) => SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into(),
+            (_, Some(name)) => Address::Abstract(name.into()),
+            (_, None) => Address::Path(place.into()),
         }
     }
 

@@ -7,10 +7,13 @@
 use crate::differences;
 use crate::node::{self, Player};
 use crate::stage::Stage;
-use crate::support::{Directory, refusing};
+use crate::support::{Directory, black_hole, refusing};
 use crate::trace::{Trace, difference};
 use netloop::Address;
 use std::path::Path;
+
+/// In a scenario for one nobody answers at its port there.
+pub(crate) const SILENT: [u8; 4] = [127, 0, 0, 9];
 
 /// A file of scenarios: GROUP.rs here, and GROUP.js for Node.
 pub(crate) struct Group(pub(crate) &'static str);
@@ -49,6 +52,7 @@ impl Group {
             return;
         };
         let (_kept, nobody) = refusing();
+        let _kept = black_hole(SILENT, nobody.port());
         let nobody = Address::from(nobody);
         let directory = Directory::new();
         let player = Player::start(

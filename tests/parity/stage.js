@@ -52,9 +52,9 @@ class Run {
 const trace = [];
 let place; // the port of the scenario's server, or its path
 
-/** Ports and directories are other ones in each run. */
+/** Ports and directories are other ones in each run, and a NUL begins an abstract name. */
 function hide(text) {
-  const hidden = text.replaceAll(directory, 'DIRECTORY/');
+  const hidden = text.replaceAll(directory, 'DIRECTORY/').replaceAll('\0', '@');
   return typeof place === 'number' ? hidden.replaceAll(`:${place}`, ':PORT') : hidden;
 }
 
@@ -114,6 +114,20 @@ function fault(code) {
   return Object.assign(new Error('a fault'), { code });
 }
 
+/** A lookup that answers with these addresses, in a turn of its own as those of the system do. */
+function answering(...addresses) {
+  const all = addresses.map((address) => ({ address, family: net.isIP(address) }));
+  return (host, options, callback) => {
+    const answer = options.all ? [all] : [all[0]?.address, all[0]?.family];
+    setImmediate(callback, null, ...answer);
+  };
+}
+
+/** A lookup that fails, likewise. */
+function failing(code) {
+  return (host, options, callback) => setImmediate(callback, fault(code));
+}
+
 /** An address as a trace has it. */
 function at(address, port) {
   if (port === undefined) return address;
@@ -158,7 +172,7 @@ function serve(name, options, listening) {
 function listenTo(guests, options, accepted = () => {}) {
   let come = 0;
   const server = serve('server', options, () => {
-    if (role === 'server') fs.writeSync(1, `at ${place}\n`);
+    if (role === 'server') fs.writeSync(1, `at ${String(place).replace('\0', '@')}\n`);
     if (role === 'both') parts.client(stage);
   });
   const me = Actor.all.at(-1);
@@ -201,16 +215,22 @@ function connect() {
   return connectAs('client');
 }
 
+/** A socket named `client` that connects to the port of the scenario at a host that is looked up. */
+function connectTo(lookup, options = {}) {
+  return connectAs('client', { host: 'host.example', lookup, ...options });
+}
+
 /** How an argument says where a server is. */
 function parse(text) {
-  return /^\d+$/.test(text) ? Number(text) : text;
+  return /^\d+$/.test(text) ? Number(text) : text.replace(/^@/, '\0');
 }
 
 const [group, scenario, role, directory, known] = process.argv.slice(2);
 const parts = require(path.join(__dirname, `${group}.js`))[scenario];
 // In a scenario for one, `connect` finds nobody: the runner keeps that port from listening.
 const stage = {
-  Actor, pattern, fault, describe, serve, listen, listenTo, connect, connectAs,
+  Actor, pattern, fault, describe, serve, listen, listenTo, connect, connectAs, connectTo,
+  answering, failing,
   /** The port of the scenario's server. In a scenario for one: of nobody, until it listens. */
   place: () => place,
   /** A path in a directory of this play's own. */

@@ -5,8 +5,8 @@
 
 use crate::trace::{Notebook, Trace};
 use netloop::{
-    Acceptor, Address, ConnectOptions, Dropped, Error, Event, Handler, ListenOptions, Net, Reactor,
-    Result, Server, ServerId, Socket, SocketId, handler_fn,
+    Acceptor, Address, ConnectOptions, Dropped, Error, Event, Handler, ListenOptions, Net, Promise,
+    Question, Reactor, Resolver, Result, Server, ServerId, Socket, SocketId, handler_fn,
 };
 use std::cell::RefCell;
 use std::path::PathBuf;
@@ -125,6 +125,18 @@ impl Stage {
         id
     }
 
+    /// A socket named `client` that connects to the port of the scenario at a host that is looked
+    /// up, to whose events `react` reacts.
+    pub(crate) fn connect_to(
+        &mut self,
+        resolver: impl Resolver + 'static,
+        configure: impl FnOnce(ConnectOptions) -> ConnectOptions,
+        react: impl FnMut(&Actor, &mut Socket<'_>, Event<'_>) + 'static,
+    ) -> Socket<'_> {
+        let options = configure(to_host(&self.place(), resolver));
+        self.actor("client").connect(self.net(), |_| options, react)
+    }
+
     /// A socket named `client` that connects to the server of the scenario, to whose events
     /// `react` reacts.
     pub(crate) fn connect(
@@ -132,6 +144,19 @@ impl Stage {
         react: impl FnMut(&Actor, &mut Socket<'_>, Event<'_>) + 'static,
     ) -> Socket<'_> {
         self.actor("client").connect(self.net(), |to| to, react)
+    }
+}
+
+/// The options of a connect to the port of a place at a host that is looked up.
+pub(crate) fn to_host(place: &Address, resolver: impl Resolver + 'static) -> ConnectOptions {
+    let port = place.port().expect("an IP address");
+    ConnectOptions::from(("host.example", port)).resolver(resolver)
+}
+
+/// A resolver that fails.
+pub(crate) fn failing(code: &'static str) -> impl Resolver + 'static {
+    move |_: &mut Net, _: Question, promise: Promise| {
+        promise.fulfil(Err(Error::new(code, "a fault")))
     }
 }
 
@@ -343,6 +368,10 @@ where
         if let Some(listening) = self.listening.take() {
             listening(&self.me, server);
         }
+    }
+
+    fn on_error(&mut self, _: &mut Server<'_>, error: &Error) {
+        self.me.say(format!("error {}", describe(error)));
     }
 
     fn on_close(&mut self, _: &mut Server<'_>) {
