@@ -273,6 +273,21 @@ fn run_until_closed(reactor: &mut Reactor, log: &Log) {
 }
 
 #[test]
+fn r83_a_race_that_was_called_off_leaves_no_timer() {
+    let (mut reactor, log) = fresh();
+    let (port, _hole) = port(&mut reactor);
+    let options = to(port, &[ip(HOLE), SOMEBODY]).auto_select_family_attempt_timeout(PATIENCE);
+    let us = reactor.net().connect(options, recorder("us", &log));
+    let us = us.unwrap().id();
+    turn_until(&mut reactor, |_| !log.of("us").is_empty());
+    turn_until_quiet(&mut reactor);
+    assert!(reactor.next_timeout().is_some(), "the attempt has its time");
+    at(&mut reactor, us).destroy();
+    turn_until_line(&mut reactor, &log, "us close false");
+    assert_eq!(reactor.next_timeout(), None);
+}
+
+#[test]
 fn r84_a_local_port_is_bound_for_each_attempt_and_one_that_is_taken_is_a_failed_one() {
     let mut reactor = Reactor::new().unwrap();
     let (port, _hole) = port(&mut reactor);
