@@ -11,9 +11,11 @@
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
 //! and the line that is printed says what it chose. Try it with `nc 127.0.0.1 7000`.
 
-use netloop::{Handler, Reactor, Socket};
+use netloop::{Acceptor, Error, Handler, Reactor, Server, Socket};
+use std::cell::OnceCell;
 use std::io;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 struct Echo;
@@ -76,6 +78,36 @@ impl Handler for Lines {
     }
 }
 
+/// Says where the server listens, once it does: a host by name is looked up first.
+struct Door {
+    idle_timeout: Duration,
+    lines: bool,
+    /// Why it never did.
+    failed: Rc<OnceCell<Error>>,
+}
+
+impl Acceptor for Door {
+    fn on_listening(&mut self, server: &mut Server<'_>) {
+        if let Some(address) = server.address() {
+            println!("listening on {address}");
+        }
+    }
+
+    fn on_connection(&mut self, socket: &mut Socket<'_>) -> Box<dyn Handler> {
+        socket.set_timeout(self.idle_timeout);
+        match self.lines {
+            true => Box::new(Lines::default()),
+            false => Box::new(Echo),
+        }
+    }
+
+    fn on_error(&mut self, server: &mut Server<'_>, error: &Error) {
+        if !server.listening() {
+            let _ = self.failed.set(error.clone()); // the only one: the server is over
+        }
+    }
+}
+
 const USAGE: &str = "usage: echo [ADDRESS | PORT] [--idle-timeout-ms N] [--lines]";
 
 struct Arguments {
@@ -106,27 +138,19 @@ fn main() -> ExitCode {
 }
 
 fn serve(arguments: Arguments) -> netloop::Result<()> {
-    let Arguments {
-        address,
-        idle_timeout,
-        lines,
-    } = arguments;
-    let mut reactor = Reactor::new()?;
-    let net = reactor.net();
-    let server = match lines {
-        true => net.listen(&address, move |socket| {
-            socket.set_timeout(idle_timeout);
-            Lines::default()
-        })?,
-        false => net.listen(&address, move |socket| {
-            socket.set_timeout(idle_timeout);
-            Echo
-        })?,
+    let failed = Rc::default();
+    let door = Door {
+        idle_timeout: arguments.idle_timeout,
+        lines: arguments.lines,
+        failed: Rc::clone(&failed),
     };
-    if let Some(address) = server.address() {
-        println!("listening on {address}");
+    let mut reactor = Reactor::new()?;
+    reactor.net().listen_with(&arguments.address, door)?;
+    reactor.run()?;
+    match failed.get() {
+        Some(error) => Err(error.clone()),
+        None => Ok(()),
     }
-    reactor.run()
 }
 
 fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {

@@ -14,6 +14,26 @@ fn a_bare_port_means_loopback_and_port_0_shows_the_real_one() {
 }
 
 #[test]
+fn a_host_by_name_is_looked_up_and_the_address_it_has_is_shown() {
+    let address = example::start_with(&["localhost:0"]).address;
+    assert!(address.ip().is_loopback(), "{address}");
+}
+
+#[test]
+fn a_host_that_cannot_be_listened_on_exits_1() {
+    // `.invalid` is nobody's (RFC 6761); why it is not found depends on the network.
+    let (code, words) = example::refused(&["netloop.invalid:0"]);
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.starts_with("getaddrinfo "), "{words}");
+    assert!(words.ends_with(" netloop.invalid\n"), "{words}");
+
+    let first = example::start_with(&["localhost:0"]);
+    let (code, words) = example::refused(&[&format!("localhost:{}", first.address.port())]);
+    assert_eq!(code, Some(1), "{words}");
+    assert!(words.starts_with("listen EADDRINUSE: "), "{words}");
+}
+
+#[test]
 fn bad_arguments_exit_2_and_tell_the_usage() {
     for (arguments, mistake) in [
         (&["0", "--bogus"][..], "unknown option --bogus\n"),
