@@ -24,16 +24,16 @@ pub(crate) fn apart(name: &str, shell: &str, body: impl FnOnce()) {
 }
 
 /// As [`apart`], in a network of its own, which has its own loopback device and what `setup`, a
-/// command of the shell as root, makes of it. Where no such network may be made, that is said, and
+/// command of the shell as root, makes of it; mounts are its own too. Where no such network may be made, that is said, and
 /// nothing is tested.
 #[track_caller]
 pub(crate) fn in_own_network(name: &str, setup: &str, body: impl FnOnce()) {
     let inside = format!("ip link set lo up && {setup}");
-    if role().is_none() && !succeeds(&format!("unshare -rn sh -c '{inside}'")) {
+    if role().is_none() && !succeeds(&format!("unshare -rnm sh -c '{inside}'")) {
         return println!("{name} was not run: no network of its own may be made");
     }
     let inside = format!("{inside} && exec \"$0\" \"$@\"");
-    apart(name, &format!("exec unshare -rn sh -c '{inside}'"), body);
+    apart(name, &format!("exec unshare -rnm sh -c '{inside}'"), body);
 }
 
 /// Whether the shell can do this here.

@@ -3,11 +3,11 @@
 //! What the system's resolver does with its threads (G3, G8, G9) stands with it, in
 //! `src/net/names.rs`, where a test can hold a thread up.
 
-use crate::apart::{apart, open_descriptors};
+use crate::apart::{apart, in_own_network, open_descriptors};
 use crate::support::*;
 use netloop::{ConnectOptions, Error, Event, Net, Promise, Question, Reactor, handler_fn};
 use std::cell::RefCell;
-use std::net::IpAddr;
+use std::net::{IpAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -52,6 +52,58 @@ fn g1_the_system_says_what_it_does_not_find() {
     let codes = ["ENOTFOUND", "EAI_AGAIN", "EAI_FAIL", "ETIMEDOUT"];
     let errors = codes.map(|code| format!("error {code}"));
     assert!(errors.contains(&log.of("us")[1]), "{log:?}");
+}
+
+/// The only name server: it answers whatever it is asked with nothing but this code (RFC 1035, 4.1.1).
+fn name_server(code: u8) {
+    let server = UdpSocket::bind("127.0.0.1:53").unwrap();
+    std::thread::spawn(move || {
+        let mut message = [0; 512];
+        while let Ok((bytes, asker)) = server.recv_from(&mut message) {
+            let answer = &mut message[..bytes];
+            answer[2] |= 0x80; // an answer
+            answer[3] = 0x80 | code;
+            let _ = server.send_to(answer, asker);
+        }
+    });
+}
+
+const ASKS_US: &str = "mount -t tmpfs none /mnt && echo nameserver 127.0.0.1 > /mnt/resolv.conf \
+                       && mount --bind /mnt/resolv.conf /etc/resolv.conf";
+
+/// What a name server says no with reaches the socket through the system's resolver.
+#[track_caller]
+fn asks_a_server_that_says(name: &str, server_says: u8, expected: &str) {
+    in_own_network(name, ASKS_US, || {
+        name_server(server_says);
+        let (mut reactor, log) = fresh();
+        let us = recorder("us", &log);
+        reactor.net().connect(("host.example", 1), us).unwrap();
+        turn_until_line(&mut reactor, &log, "us close true");
+        let (lookup, error) = (
+            format!("lookup host.example {expected}"),
+            format!("error {expected}"),
+        );
+        assert_eq!(log.of("us"), [&lookup, &error, "close true"]);
+    });
+}
+
+#[test]
+fn g1_a_name_server_that_knows_no_such_host_is_not_found() {
+    let name = "g_names::g1_a_name_server_that_knows_no_such_host_is_not_found";
+    asks_a_server_that_says(name, 3, "ENOTFOUND");
+}
+
+#[test]
+fn g1_a_name_server_that_fails_may_know_later() {
+    let name = "g_names::g1_a_name_server_that_fails_may_know_later";
+    asks_a_server_that_says(name, 2, "EAI_AGAIN");
+}
+
+#[test]
+fn g1_a_name_server_that_refuses_may_know_later() {
+    let name = "g_names::g1_a_name_server_that_refuses_may_know_later";
+    asks_a_server_that_says(name, 5, "EAI_AGAIN");
 }
 
 #[test]
