@@ -97,7 +97,10 @@ impl Race {
                 }
             }
             Input::TimerFired => {
-                if self.next < self.addresses {
+                // One that is to be cancelled, and came first: an attempt has ended in its turn, and
+                // the next has a time of its own.
+                let cancelled = self.actions.contains(&Action::CancelTimer);
+                if self.next < self.addresses && !cancelled {
                     if self.under_way.len() == self.at_once
                         && let Some(oldest) = self.under_way.pop_front()
                     {
@@ -292,6 +295,20 @@ mod tests {
             actions(&mut race),
             [CancelTimer, TellFailed(0), CancelTimer, Won(1)]
         );
+    }
+
+    #[test]
+    fn a_timer_that_fires_beside_a_failure_is_the_one_that_is_to_be_cancelled() {
+        for at_once in [1, 2] {
+            let mut race = Race::new(4, at_once);
+            assert_eq!(actions(&mut race), [Attempt(0), SetTimer]);
+            race.handle(Failed(0));
+            race.handle(TimerFired);
+            assert_eq!(
+                actions(&mut race),
+                [CancelTimer, TellFailed(0), Attempt(1), SetTimer]
+            );
+        }
     }
 
     fn any_input() -> impl Strategy<Value = Input> {

@@ -161,3 +161,20 @@ fn in_parallel_two_that_stand_in_one_batch_make_one_connection() {
     assert_eq!(world.log.take(), ["us connect", "us ready"]);
     assert_eq!(world.attempts(), [second], "the first in the batch");
 }
+
+#[test]
+fn r80_an_attempt_that_fails_as_its_time_is_up_leaves_the_next_one_its_own_time() {
+    let mut world = World::new(plain);
+    let [first] = world.attempts()[..] else {
+        panic!()
+    };
+    world.script.advance(11 * MILLI); // its timer is due in the turn that hears of its failure
+    world.fail(first, libc::ECONNREFUSED);
+    assert_eq!(world.log.take(), ["us attempt ECONNREFUSED", "us attempt"]);
+    world.pass(8 * MILLI);
+    assert!(world.log.take().is_empty());
+    world.pass(4 * MILLI);
+    assert_eq!(world.log.take(), ["us attempt timeout", "us attempt"]);
+    world.pass(11 * MILLI);
+    assert!(world.log.take().is_empty(), "the last has no timer");
+}
