@@ -112,6 +112,11 @@ impl Race {
         }
     }
 
+    /// The attempt to this address was given out and has not ended.
+    pub(crate) fn is_under_way(&self, address: usize) -> bool {
+        self.under_way.contains(&address)
+    }
+
     /// One attempt has won or all have failed.
     pub(crate) fn is_over(&self) -> bool {
         self.over

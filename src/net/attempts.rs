@@ -5,6 +5,7 @@
 //! one address does without: its only attempt is the socket's own descriptor (`connect.rs`).
 
 use super::Net;
+use super::entry::SocketEntry;
 use super::ids::{Key, Target};
 use super::slots::Tenant;
 use crate::Error;
@@ -70,6 +71,10 @@ impl Net {
             return;
         }
         let (socket, place) = (attempt.socket, attempt.place);
+        let connecting = self.sockets.get(socket).and_then(SocketEntry::connecting);
+        if !connecting.is_some_and(|it| it.is_under_way(place)) {
+            return; // decided, and kept for what is still to be told
+        }
         match self.sys.finish_connect(&attempt.stream) {
             Ok(true) => self.race_on(socket, RaceInput::Connected(place)),
             // Reported writable without being connected: the next edge tells (B3).

@@ -156,6 +156,11 @@ impl Connecting {
         self.attempts.contains(&attempt)
     }
 
+    /// The race has not decided about this attempt.
+    pub(super) fn is_under_way(&self, place: usize) -> bool {
+        (self.race.as_ref()).is_some_and(|race| race.is_under_way(place))
+    }
+
     /// It has been decided how this ends; it is only to be told.
     pub(super) fn is_decided(&self) -> bool {
         self.race.as_ref().is_some_and(Race::is_over)

@@ -7,6 +7,7 @@ use crate::sys::Readiness;
 use crate::sys::script::{Call, Connect, Event as Told, Poll, Script};
 use crate::{ConnectOptions, Event, Net, Promise, Question, SocketId};
 use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -177,4 +178,20 @@ fn r80_an_attempt_that_fails_as_its_time_is_up_leaves_the_next_one_its_own_time(
     assert_eq!(world.log.take(), ["us attempt timeout", "us attempt"]);
     world.pass(11 * MILLI);
     assert!(world.log.take().is_empty(), "the last has no timer");
+}
+
+#[test]
+fn a_winner_keeps_its_descriptor_until_it_is_told_whatever_the_kernel_says_of_it_meanwhile() {
+    let mut world = World::new(plain);
+    let [first] = world.attempts()[..] else {
+        panic!()
+    };
+    // Between the event that decides and the notes of its turn there is a panic.
+    world.reactor.net().set_immediate(|_| panic!("on purpose"));
+    let turn = AssertUnwindSafe(|| world.wake(&[first], Readiness::WRITE));
+    assert!(catch_unwind(turn).is_err());
+    assert!(world.log.take().is_empty());
+    world.fail(first, libc::ECONNRESET);
+    assert_eq!(world.log.take(), ["us connect", "us ready"]);
+    assert_eq!(world.attempts(), [first], "connected without a descriptor");
 }
