@@ -39,6 +39,7 @@ pub(crate) enum Step {
 
 /// A question and who is to answer it.
 pub(crate) struct Asking {
+    pub(crate) lookup: Key,
     pub(crate) resolver: Rc<dyn Resolver>,
     pub(crate) question: Question,
     pub(crate) promise: Promise,
@@ -234,10 +235,11 @@ impl Net {
         let question = host.question.clone();
         let resolver = host.resolver.clone();
         let resolver = resolver.unwrap_or_else(|| self.resolver());
-        match self.begin_lookup(Target::Socket(key), &question, resolver.deadline()) {
+        match self.begin_lookup(Target::Socket(key), &question) {
             Ok((lookup, promise)) => {
                 self.connecting_mut(key)?.host.as_mut()?.lookup = Some(lookup);
                 Some(Asking {
+                    lookup,
                     resolver,
                     question,
                     promise,

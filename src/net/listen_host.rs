@@ -32,11 +32,12 @@ impl Net {
     pub(crate) fn ask_for_server(&mut self, key: Key) -> Option<Asking> {
         let opening = self.servers.get(key)?.opening.as_ref()?;
         let (question, resolver) = (opening.question.clone(), self.resolver());
-        match self.begin_lookup(Target::Server(key), &question, resolver.deadline()) {
+        match self.begin_lookup(Target::Server(key), &question) {
             Ok((lookup, promise)) => {
                 let opening = self.servers.get_mut(key)?.opening.as_mut()?;
                 opening.lookup = Some(lookup);
                 Some(Asking {
+                    lookup,
                     resolver,
                     question,
                     promise,

@@ -47,8 +47,7 @@ impl Net {
         Rc::clone(&self.resolver)
     }
 
-    /// Begins a lookup; what comes of it is told to `asker`, in no case inside
-    /// this call.
+    /// Begins a lookup; what comes of it is told to `asker`, in no case inside this call.
     ///
     /// # Errors
     ///
@@ -57,7 +56,6 @@ impl Net {
         &mut self,
         asker: Target,
         question: &Question,
-        deadline: Duration,
     ) -> Result<(Key, Promise)> {
         let remote = self.remote()?;
         let wanted = Arc::new(AtomicBool::new(true));
@@ -69,14 +67,19 @@ impl Net {
             wanted: Arc::clone(&wanted),
             deadline: None,
         });
-        if deadline != Duration::MAX {
-            let timer = self.set_alarm(deadline, move |net| net.give_lookup_up(lookup));
-            if let Some(lookup) = self.lookups.get_mut(lookup) {
-                lookup.deadline = Some(timer);
-            }
-        }
         log::debug!("{asker:?}: looks up {host:?}");
         Ok((lookup, Promise::new(lookup, host, wanted, remote)))
+    }
+
+    /// Lets a lookup fail unless its answer comes in time.
+    pub(crate) fn limit_lookup(&mut self, lookup: Key, deadline: Duration) {
+        if deadline == Duration::MAX {
+            return;
+        }
+        let timer = self.set_alarm(deadline, move |net| net.give_lookup_up(lookup));
+        if let Some(lookup) = self.lookups.get_mut(lookup) {
+            lookup.deadline = Some(timer);
+        }
     }
 
     /// Nobody waits for this lookup any more.

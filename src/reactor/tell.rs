@@ -159,10 +159,12 @@ pub(super) fn connected(net: &mut Net, key: Key) {
 fn resolve(net: &mut Net, asker: Target, asking: Asking) {
     let call = ResolverCall::begin(net, asker);
     let Asking {
+        lookup,
         resolver,
         question,
         promise,
     } = asking;
+    call.net.limit_lookup(lookup, resolver.deadline()); // the user's code, too
     resolver.resolve(call.net, question, promise);
     call.returned();
 }

@@ -5,7 +5,9 @@
 
 use crate::apart::{apart, in_own_network, open_descriptors};
 use crate::support::*;
-use netloop::{ConnectOptions, Error, Event, Net, Promise, Question, Reactor, handler_fn};
+use netloop::{
+    ConnectOptions, Error, Event, Net, Promise, Question, Reactor, Resolver, handler_fn,
+};
 use std::cell::RefCell;
 use std::net::{IpAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -226,6 +228,38 @@ fn g6_a_resolver_that_panics_fails_its_lookup_and_nothing_else() {
         ]
     );
     assert_eq!(log.of("fine.example").last().unwrap(), "close true");
+}
+
+/// A resolver that does not even say how long it may take.
+struct NoDeadline;
+
+impl Resolver for NoDeadline {
+    fn resolve(&self, _: &mut Net, _: Question, _: Promise) {
+        unreachable!("it panics before");
+    }
+
+    fn deadline(&self) -> Duration {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn g6_a_panic_about_the_deadline_fails_the_lookup_too() {
+    let (mut reactor, log) = fresh();
+    reactor.net().set_resolver(NoDeadline);
+    let us = recorder("us", &log);
+    reactor.net().connect(("host.example", 1), us).unwrap();
+    let turn = AssertUnwindSafe(|| reactor.turn(Some(Duration::ZERO)));
+    assert!(catch_unwind(turn).is_err());
+    turn_until_line(&mut reactor, &log, "us close true");
+    assert_eq!(
+        log.of("us"),
+        [
+            "lookup host.example ECANCELED",
+            "error ECANCELED",
+            "close true"
+        ]
+    );
 }
 
 #[test]
