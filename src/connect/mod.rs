@@ -6,5 +6,5 @@
 mod order;
 mod race;
 
-pub(crate) use order::in_order;
+pub(crate) use order::{MOST_ANSWERS, in_order};
 pub(crate) use race::{Action, Input as RaceInput, Race};

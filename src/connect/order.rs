@@ -6,6 +6,10 @@ use std::net::IpAddr;
 /// socket busy for minutes (FAULTS G4, B11).
 pub(crate) const MOST_ADDRESSES: usize = 32;
 
+/// How many answers about one host are looked at, and told, at most: the same address may come any
+/// number of times.
+pub(crate) const MOST_ANSWERS: usize = 1024;
+
 /// The answers of a resolver in the order of trying: each once, the family of the first answer
 /// first, families in turn, what is left of the longer one behind.
 pub(crate) fn in_order(answers: &[IpAddr]) -> Vec<IpAddr> {

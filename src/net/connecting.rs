@@ -6,7 +6,7 @@
 use super::entry::SocketEntry;
 use super::ids::Key;
 use super::{Net, TimerId};
-use crate::connect::{Race, in_order};
+use crate::connect::{MOST_ANSWERS, Race, in_order};
 use crate::options::{LocalOptions, NameOptions, SocketOptions};
 use crate::resolver::{Answer, Question, Resolver};
 use crate::sys::Stream;
@@ -120,9 +120,7 @@ impl Connecting {
         };
         let first = ips.first().map_or(Family::Ipv4, |&ip| Family::of(ip));
         ips.retain(|&ip| host.question.wants(Family::of(ip)));
-        if !host.question.all {
-            ips.truncate(1);
-        }
+        ips.truncate(if host.question.all { MOST_ANSWERS } else { 1 });
         let order = in_order(&ips);
         if order.is_empty() {
             let name = &host.question.host;

@@ -41,8 +41,8 @@ impl Promise {
     /// Gives the answer, from any thread. The socket hears of it in a turn of the loop, never inside
     /// this call.
     ///
-    /// Addresses come in the order in which they are to be tried; 32 of them are, each once. None at
-    /// all is `ENOTFOUND`. An error is told as it is, in `on_lookup` and in `on_error`.
+    /// Addresses come in the order in which they are to be tried; 32 of them are, each once, and
+    /// beyond the first 1,024 none is looked at. None at all is `ENOTFOUND`. An error is told as it is, in `on_lookup` and in `on_error`.
     pub fn fulfil(mut self, answer: Result<Vec<IpAddr>>) {
         self.send(answer);
     }

@@ -152,6 +152,19 @@ fn g4_five_hundred_addresses_are_capped_and_told_no_more_often_than_tried() {
 }
 
 #[test]
+fn g4_an_address_that_comes_a_million_times_keeps_nobody_busy() {
+    let (mut reactor, log) = fresh();
+    let options = to("many.example", 1, |_, _, promise| {
+        promise.fulfil(Ok(vec![HERE; 1_000_000]));
+    });
+    let us = recorder("us", &log);
+    reactor.net().connect(options, us).unwrap();
+    turn_until_line(&mut reactor, &log, "us close true");
+    let lookups = log.count(&format!("us lookup many.example {HERE}"));
+    assert_eq!(lookups, 1024);
+}
+
+#[test]
 fn g5_what_only_looks_like_a_name_reaches_no_resolver() {
     let mut reactor = Reactor::new().unwrap();
     let asked = |_: &mut Net, question: Question, _: Promise| panic!("asked for {question:?}");
