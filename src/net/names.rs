@@ -42,6 +42,16 @@ impl Host {
             .any(|(_, promise)| promise.is_wanted())
     }
 
+    /// Lets `promise` wait too. Those who have gone make room before the list grows, or it would
+    /// grow for as long as the lookup hangs.
+    fn add(&mut self, question: Question, promise: Promise) {
+        if self.wanted_by.len() == self.wanted_by.capacity() {
+            self.wanted_by.retain(|(_, promise)| promise.is_wanted());
+            self.wanted_by.reserve(self.wanted_by.len() + 1); // so that it pays
+        }
+        self.wanted_by.push((question, promise));
+    }
+
     /// Answers everybody with what they have asked for of `answer`.
     fn answer(self, answer: Answer) {
         for (question, promise) in self.wanted_by {
@@ -85,7 +95,7 @@ impl Names {
     fn enter(&mut self, question: Question, promise: Promise) -> Result<(), Promise> {
         let mut hosts = self.under_way.iter_mut().chain(&mut self.waiting);
         if let Some(host) = hosts.find(|host| host.name == question.host) {
-            host.wanted_by.push((question, promise));
+            host.add(question, promise);
             return Ok(());
         }
         if self.waiting.len() >= MOST_WAITING {
@@ -319,6 +329,26 @@ mod tests {
         assert!(told[0].starts_with("stuck"), "{told:?}");
         assert_eq!(world.next_asked(), "there-is-room.example");
         assert_eq!(world.reactor.net().names.waiting.len(), 0);
+    }
+
+    #[test]
+    fn g2_those_who_ask_for_a_host_that_hangs_and_go_again_pile_up_nowhere() {
+        let mut world = World::new();
+        let stays = world.connect("hangs.example");
+        world.turn();
+        world.next_asked();
+        for _ in 0..1000 {
+            let id = world.connect("hangs.example");
+            world.turn();
+            world.destroy(id);
+            world.turn();
+        }
+        let promises = world.reactor.net().names.under_way[0].wanted_by.len();
+        assert!(promises < 50, "{promises} promises for one socket");
+        world.log.take();
+        world.answers.send(Ok(vec![[127, 0, 0, 9].into()])).unwrap();
+        assert_eq!(world.turn_until(1)[0], "hangs.example 127.0.0.9");
+        world.destroy(stays);
     }
 
     #[test]
