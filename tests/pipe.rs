@@ -2,7 +2,7 @@
 
 mod support;
 
-use netloop::{Event, Handler, PipeOptions, Reactor, Socket, SocketId};
+use netloop::{Event, Handler, PipeOptions, Reactor, Socket, SocketId, handler_fn};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -190,6 +190,35 @@ fn several_sources_fill_one_destination_no_further_than_one_does() {
     let got = it.right_gets(usize::MAX).len();
     assert!(got <= sent, "{got} of {sent}");
     assert_eq!(it.log.count("to finish"), 1);
+}
+
+#[test]
+fn of_many_sources_each_may_go_and_the_others_stay() {
+    let mut reactor = Reactor::new().unwrap();
+    let net = reactor.net();
+    let mut connect = || {
+        let us = net.connect("127.0.0.1:1", handler_fn(|_, _| ()));
+        us.unwrap().id()
+    };
+    let to = connect();
+    let sources: [SocketId; 6] = std::array::from_fn(|_| connect());
+    for from in sources {
+        net.pipe(from, to, PipeOptions::default()).unwrap();
+    }
+    // The first, the last, one in the middle, and the first again, which is another by now.
+    for gone in [0, 5, 2, 4] {
+        net.unpipe(sources[gone]);
+    }
+    for (place, stays) in [false, true, false, true, false, false].iter().enumerate() {
+        let from = sources[place];
+        assert_eq!(net.socket(from).unwrap().is_paused(), !stays);
+        let again = net.pipe(from, to, PipeOptions::default());
+        assert_eq!(again.is_err(), *stays, "the source at {place}");
+    }
+    net.socket(to).unwrap().destroy();
+    for from in sources {
+        assert!(net.socket(from).unwrap().is_paused());
+    }
 }
 
 #[test]

@@ -30,6 +30,9 @@ pub(crate) struct Pipes {
 pub(super) struct Pipe {
     pub(super) to: Key,
     end: bool,
+    /// Invariant: the place of its source among those of the destination, so that it is taken away
+    /// at the same cost among many.
+    pub(super) at: usize,
 }
 
 impl Net {
@@ -173,6 +176,7 @@ impl Net {
     }
 
     fn lay_pipe(&mut self, from: Key, to: Key, end: bool) {
+        let at = self.pipes(to).map_or(0, |pipes| pipes.from.len());
         let Some(source) = self.sockets.get_mut(from) else {
             return;
         };
@@ -186,7 +190,7 @@ impl Net {
         source.hold_begun(); // bytes from now on
         let cold = source.cold_mut();
         cold.held_waits = false; // the destination has not had them
-        cold.pipes.to = Some(Pipe { to, end });
+        cold.pipes.to = Some(Pipe { to, end, at });
         source.divert();
         if source.has_held() {
             self.mark_ready(from);
@@ -224,7 +228,7 @@ impl Net {
 
     /// `end` was told to `from`: carried over.
     pub(crate) fn end_pipe(&mut self, from: Key) {
-        if let Some(Pipe { to, end: true }) = self.take_pipe(from)
+        if let Some(Pipe { to, end: true, .. }) = self.take_pipe(from)
             && !planted!(PipeEndForgotten)
         {
             self.step(to, Input::End);
@@ -276,15 +280,27 @@ impl Net {
     /// Takes the pipe out of `from`, and lets it read on.
     fn take_pipe(&mut self, from: Key) -> Option<Pipe> {
         let pipe = self.pipes_mut(from)?.to.take()?;
-        if let Some(pipes) = self.pipes_mut(pipe.to) {
-            pipes.from.retain(|&source| source != from);
-        }
+        self.leave_destination(&pipe);
         self.look_again(pipe.to);
         if let Some(source) = self.sockets.get_mut(from) {
             source.divert();
         }
         self.let_go(from);
         Some(pipe)
+    }
+
+    /// Takes the source of a pipe off the list of its destination; the last one gets its place.
+    fn leave_destination(&mut self, pipe: &Pipe) {
+        let Some(destination) = self.pipes_mut(pipe.to) else {
+            return;
+        };
+        destination.from.swap_remove(pipe.at);
+        if let Some(&moved) = destination.from.get(pipe.at)
+            && let Some(pipes) = self.pipes_mut(moved)
+            && let Some(of_moved) = &mut pipes.to
+        {
+            of_moved.at = pipe.at;
+        }
     }
 
     fn each_source(&mut self, to: Key, mut deed: impl FnMut(&mut Net, Key)) {

@@ -108,10 +108,11 @@ impl Net {
             assert_eq!(other, Some(key), "the partner of {key:?}");
         }
         let to = own.to.as_ref().map(|pipe| pipe.to);
-        if let Some(to) = to {
-            let from = pipes(to).map_or(&[][..], |pipes| &pipes.from);
+        if let Some(pipe) = &own.to {
+            let from = pipes(pipe.to).map_or(&[][..], |pipes| &pipes.from);
             let times = from.iter().filter(|&&source| source == key).count();
-            assert_eq!(times, 1, "{key:?} among the sources of {to:?}");
+            assert_eq!(times, 1, "{key:?} among the sources of {:?}", pipe.to);
+            assert_eq!(from[pipe.at], key, "the place of {key:?} among them");
             assert!(entry.flags.contains(Flags::DIVERTED), "{key:?} is piped");
         }
         if entry.latch.is_held_back() && !entry.lifecycle.is_destroyed() {
