@@ -5,9 +5,11 @@ use crate::net::Limits;
 use crate::reactor::Reactor;
 use crate::sys::Readiness;
 use crate::sys::script::{Call, Connect, Event as Told, Poll, Script};
-use crate::{ConnectOptions, Event, Net, Promise, Question, SocketId};
+use crate::{ConnectOptions, Event, Net, Promise, Question, Socket, SocketId};
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::time::Duration;
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -24,6 +26,20 @@ struct World {
 impl World {
     /// The first attempt is under way; each is given 10 ms.
     fn new(options: impl FnOnce(ConnectOptions) -> ConnectOptions) -> World {
+        let world = World::with(options, |_, _| ());
+        let lookups = [1, 2, 3].map(|it| format!("us lookup 10.0.0.{it}"));
+        assert_eq!(
+            world.log.take(),
+            [&lookups[..], &["us attempt".into()]].concat()
+        );
+        world
+    }
+
+    /// As [`new`](World::new), with a socket that logs, and then does what `react` says.
+    fn with(
+        options: impl FnOnce(ConnectOptions) -> ConnectOptions,
+        react: impl FnMut(&mut Socket<'_>, Event<'_>) + 'static,
+    ) -> World {
         let script = Script::new();
         let mut reactor = Reactor::on(script.sys(), Limits::default());
         let log = Log::default();
@@ -34,7 +50,7 @@ impl World {
         let to = ConnectOptions::from(("host.example", 80))
             .resolver(resolver)
             .auto_select_family_attempt_timeout(10 * MILLI);
-        let handler = reacting("us", &log, |_, _: Event<'_>| ());
+        let handler = reacting("us", &log, react);
         let id = reactor.net().connect(options(to), handler).unwrap().id();
         let mut world = World {
             script,
@@ -45,11 +61,6 @@ impl World {
         for _ in 0..2 {
             world.turn();
         }
-        let lookups = [1, 2, 3].map(|it| format!("us lookup 10.0.0.{it}"));
-        assert_eq!(
-            world.log.take(),
-            [&lookups[..], &["us attempt".into()]].concat()
-        );
         world
     }
 
@@ -194,4 +205,80 @@ fn a_winner_keeps_its_descriptor_until_it_is_told_whatever_the_kernel_says_of_it
     world.fail(first, libc::ECONNRESET);
     assert_eq!(world.log.take(), ["us connect", "us ready"]);
     assert_eq!(world.attempts(), [first], "connected without a descriptor");
+}
+
+type Deed = fn(&mut Socket<'_>);
+
+/// What an event on the way is called.
+fn kind(event: &Event<'_>) -> &'static str {
+    match event {
+        Event::Lookup { .. } => "lookup",
+        Event::ConnectionAttempt(_) => "attempt",
+        Event::ConnectionAttemptFailed { .. } => "failure",
+        Event::ConnectionAttemptTimeout(_) => "timeout",
+        Event::Connect => "connect",
+        Event::Ready => "ready",
+        Event::Timeout => "silence",
+        _ => "another",
+    }
+}
+
+#[test]
+fn r83_whatever_is_done_inside_an_event_on_the_way_leaves_nothing_behind() {
+    let deeds: [Deed; 8] = [
+        |socket| socket.destroy(),
+        |socket| socket.reset_and_destroy(),
+        |socket| socket.destroy_soon(),
+        |socket| socket.end(),
+        |socket| socket.pause(),
+        |socket| socket.unref(),
+        |socket| socket.set_timeout(3 * MILLI),
+        |socket| {
+            socket.write_then(b"early", |_, _| ());
+        },
+    ];
+    let kinds = [
+        "lookup", "attempt", "failure", "silence", "connect", "ready", "timeout",
+    ];
+    let in_parallel = &kinds[..6]; // so few addresses are never given up
+    for (options, kinds) in [(plain as fn(_) -> _, &kinds[..]), (parallel, in_parallel)] {
+        let cases = kinds
+            .iter()
+            .flat_map(|&within| deeds.map(|deed| (within, deed)));
+        for (case, (within, deed)) in cases.enumerate() {
+            let done = Rc::new(Cell::new(false));
+            let does = done.clone();
+            let limited = |it: ConnectOptions| it.timeout(5 * MILLI).connect_timeout(60 * MILLI);
+            let options = |it| options(limited(it));
+            let mut world = World::with(options, move |socket, event| {
+                if kind(&event) == within {
+                    deed(socket);
+                    does.set(true);
+                }
+            });
+            // One fails, one keeps silent and then takes too long, one wins.
+            if let Some(&first) = world.attempts().first() {
+                world.fail(first, libc::ECONNREFUSED);
+            }
+            world.pass(7 * MILLI);
+            let is_gone = world.reactor.net().socket(world.id).is_none();
+            let left = world.reactor.next_timeout();
+            assert!(!is_gone || left.is_none(), "a timer within {within}");
+            world.pass(4 * MILLI);
+            if let Some(&last) = world.attempts().last() {
+                world.wake(&[last], Readiness::WRITE);
+            }
+            if let Some(mut socket) = world.reactor.net().socket(world.id) {
+                socket.destroy();
+            }
+            world.turn();
+            world.turn();
+            let what = format!("case {case}, within {within}: {:?}", world.log);
+            assert!(done.get(), "{what}");
+            assert_eq!(world.log.count("us close"), 1, "{what}");
+            assert_eq!(world.attempts(), [], "{what}");
+            assert_eq!(world.reactor.next_timeout(), None, "{what}");
+            assert!(!world.reactor.is_alive(), "{what}");
+        }
+    }
 }
