@@ -161,7 +161,7 @@ impl Connecting {
 
     /// It has been decided how this ends; it is only to be told.
     pub(super) fn is_decided(&self) -> bool {
-        self.race.as_ref().is_some_and(Race::is_over)
+        self.no_answer.is_some() || self.race.as_ref().is_some_and(Race::is_over)
     }
 
     /// Adds to the error of an attempt where it went to, and where it came from if both parts of

@@ -282,3 +282,28 @@ fn r83_whatever_is_done_inside_an_event_on_the_way_leaves_nothing_behind() {
         }
     }
 }
+
+#[test]
+fn a_host_that_is_not_found_as_the_time_to_connect_is_up_is_told_so() {
+    let script = Script::new();
+    let mut reactor = Reactor::on(script.sys(), Limits::default());
+    let log = Log::default();
+    let resolver = |_: &mut Net, _: Question, promise: Promise| promise.fulfil(Ok(Vec::new()));
+    let to = ConnectOptions::from(("host.example", 80))
+        .resolver(resolver)
+        .connect_timeout(10 * MILLI);
+    let handler = reacting("us", &log, |_, _: Event<'_>| ());
+    reactor.net().connect(to, handler).unwrap();
+    reactor.turn(Some(ZERO)).unwrap();
+    script.advance(11 * MILLI); // both are there in the next turn
+    reactor.turn(Some(ZERO)).unwrap();
+    reactor.turn(Some(ZERO)).unwrap();
+    assert_eq!(
+        log.take(),
+        [
+            "us lookup ENOTFOUND",
+            "us error getaddrinfo ENOTFOUND",
+            "us close true"
+        ]
+    );
+}
