@@ -153,7 +153,8 @@ impl ConnectOptions {
     /// the kernel is asked.
     ///
     /// The attempt is told first, as any other; the list is asked after that, and it is shared:
-    /// rules that were added meanwhile count. Default: nobody is blocked.
+    /// rules that were added meanwhile count. One of several addresses of a host is told as failed
+    /// instead, without an attempt, and the next is tried. Default: nobody is blocked.
     ///
     /// ```
     /// use netloop::{BlockList, ConnectOptions};
