@@ -8,17 +8,17 @@
 use super::connecting::Connecting;
 use super::entry::SocketEntry;
 use super::ids::{Key, Target};
+use super::lookup::Asking;
 use super::notes::Note;
 use super::{Net, Socket, idle};
 use crate::connect::{Action, RaceInput};
 use crate::connection::{Input, Latch, Lifecycle, Plan, Tell};
 use crate::options::{ConnectOptions, Place};
-use crate::resolver::{Answer, Promise, Question, Resolver};
+use crate::resolver::{Answer, Question};
 use crate::sys::{Interest, Stream};
 use crate::{Address, Error, Handler, Result};
 use std::io;
 use std::net::IpAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// What is next on the way to a connection, for the loop to tell or to have done.
@@ -35,14 +35,6 @@ pub(crate) enum Step {
     TimedOut(usize, Address),
     /// The connection stands: tell so.
     Connected,
-}
-
-/// A question and who is to answer it.
-pub(crate) struct Asking {
-    pub(crate) lookup: Key,
-    pub(crate) resolver: Rc<dyn Resolver>,
-    pub(crate) question: Question,
-    pub(crate) promise: Promise,
 }
 
 impl Net {
@@ -235,15 +227,10 @@ impl Net {
         let question = host.question.clone();
         let resolver = host.resolver.clone();
         let resolver = resolver.unwrap_or_else(|| self.resolver());
-        match self.begin_lookup(Target::Socket(key), &question) {
-            Ok((lookup, promise)) => {
-                self.connecting_mut(key)?.host.as_mut()?.lookup = Some(lookup);
-                Some(Asking {
-                    lookup,
-                    resolver,
-                    question,
-                    promise,
-                })
+        match self.begin_lookup(Target::Socket(key), question, resolver) {
+            Ok(asking) => {
+                self.connecting_mut(key)?.host.as_mut()?.lookup = Some(asking.lookup);
+                Some(asking)
             }
             Err(error) => {
                 self.socket_answered(key, Err(error));

@@ -1,8 +1,8 @@
 //! Listening on a host by name: the server that does not listen yet.
 
 use super::Net;
-use super::connect::Asking;
 use super::ids::{Key, Target};
+use super::lookup::Asking;
 use super::server_entry::Opening;
 use crate::Result;
 use crate::options::Bind;
@@ -32,16 +32,10 @@ impl Net {
     pub(crate) fn ask_for_server(&mut self, key: Key) -> Option<Asking> {
         let opening = self.servers.get(key)?.opening.as_ref()?;
         let (question, resolver) = (opening.question.clone(), self.resolver());
-        match self.begin_lookup(Target::Server(key), &question) {
-            Ok((lookup, promise)) => {
-                let opening = self.servers.get_mut(key)?.opening.as_mut()?;
-                opening.lookup = Some(lookup);
-                Some(Asking {
-                    lookup,
-                    resolver,
-                    question,
-                    promise,
-                })
+        match self.begin_lookup(Target::Server(key), question, resolver) {
+            Ok(asking) => {
+                self.servers.get_mut(key)?.opening.as_mut()?.lookup = Some(asking.lookup);
+                Some(asking)
             }
             Err(error) => {
                 self.server_answered(key, Err(error));

@@ -31,6 +31,14 @@ impl Tenant for Lookup {
     }
 }
 
+/// A question and who is to answer it.
+pub(crate) struct Asking {
+    pub(crate) lookup: Key,
+    pub(crate) resolver: Rc<dyn Resolver>,
+    pub(crate) question: Question,
+    pub(crate) promise: Promise,
+}
+
 impl Net {
     /// Has `resolver` asked for the hosts of all connections and servers that do not bring their
     /// own, from the next question on. Unless one is set that is
@@ -55,8 +63,9 @@ impl Net {
     pub(crate) fn begin_lookup(
         &mut self,
         asker: Target,
-        question: &Question,
-    ) -> Result<(Key, Promise)> {
+        question: Question,
+        resolver: Rc<dyn Resolver>,
+    ) -> Result<Asking> {
         let remote = self.remote()?;
         let wanted = Arc::new(AtomicBool::new(true));
         let host = Arc::clone(&question.host);
@@ -68,7 +77,12 @@ impl Net {
             deadline: None,
         });
         log::debug!("{asker:?}: looks up {host:?}");
-        Ok((lookup, Promise::new(lookup, host, wanted, remote)))
+        Ok(Asking {
+            lookup,
+            resolver,
+            question,
+            promise: Promise::new(lookup, host, wanted, remote),
+        })
     }
 
     /// Lets a lookup fail unless its answer comes in time.

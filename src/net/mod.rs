@@ -51,7 +51,7 @@ mod timers;
 mod write;
 
 pub(crate) use accept::Accepted;
-pub(crate) use connect::{Asking, Step};
+pub(crate) use connect::Step;
 pub(crate) use entry::SocketEntry;
 pub(crate) use fill::Filled;
 pub(crate) use flags::Flags;
@@ -64,6 +64,7 @@ pub(crate) use ids::{Key, Target, WAKER_TOKEN};
 pub use ids::{ServerId, SocketId, TimerId};
 pub(crate) use limits::Limits;
 pub(crate) use listen::ServerNote;
+pub(crate) use lookup::Asking;
 pub(crate) use notes::{Note, Notes};
 pub(crate) use remote::Mail;
 pub use remote::Remote;
