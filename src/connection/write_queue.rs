@@ -116,6 +116,7 @@ impl WriteQueue {
 
     /// The bytes to send next, at most `limit_bytes` of them; `Front::Empty` exactly when the queue
     /// is. A limit of zero counts as one: a send of nothing would make no progress.
+    #[inline(always)] // nearly always there is one chunk, and a slice of it is the answer
     pub(crate) fn front(&self, limit_bytes: usize) -> Front<'_> {
         match &self.0 {
             Some(chunks) => chunks.front(limit_bytes.max(1)),
@@ -273,6 +274,7 @@ impl Chunks {
 
 /// In a queue: what `WriteQueue` asks of it.
 impl Chunks {
+    #[inline(always)]
     fn front(&self, limit_bytes: usize) -> Front<'_> {
         let Some(head) = self.sealed.front() else {
             return Front::One(at_most(limit_bytes, &self.tail[self.head_taken..]));

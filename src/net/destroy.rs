@@ -137,8 +137,14 @@ impl Net {
 
     /// What follows every call of a user's code about one socket: what it wrote leaves in one call,
     /// and a socket that is through is destroyed.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn after_call(&mut self, key: Key) {
+        self.after_event(key);
+    }
+
+    /// [`after_call`](Net::after_call) in the frame of the caller: every message has an event.
+    #[inline(always)]
+    pub(crate) fn after_event(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
@@ -146,7 +152,7 @@ impl Net {
         let through = entry.lifecycle.awaits_settling();
         if entry.flags.contains(Flags::DIRTY) {
             entry.flags.remove(Flags::DIRTY);
-            self.drain(key);
+            self.drain_within(key, self.limits.write_bytes);
         }
         if through {
             self.settle(key);

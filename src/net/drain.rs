@@ -31,11 +31,13 @@ type Answer = (usize, io::Result<usize>);
 impl Net {
     /// Hands queued bytes to the kernel until it says no, the queue is empty, or a turn's budget is
     /// used up; then the FIN, if one is due.
+    #[inline(never)]
     pub(crate) fn drain(&mut self, key: Key) {
         self.drain_within(key, self.limits.write_bytes);
     }
 
     /// As [`drain`](Net::drain), with a budget of the caller's.
+    #[inline(always)] // a message needs no frame for it beside its event's
     pub(super) fn drain_within(&mut self, key: Key, budget: usize) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;

@@ -24,7 +24,7 @@ pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
         }
         call.returned();
     }
-    net.after_call(key);
+    net.after_event(key);
 }
 
 /// As [`event`], unless the socket is destroyed.
