@@ -52,6 +52,7 @@
 //!
 //! - `encoding`, on by default, adds `Encoding` and `Socket::set_encoding`: a peer's bytes told as
 //!   text.
+//! - `listen-fds` adds `inherited_listeners`: sockets that a service manager has opened.
 //! - `signal` adds `Net::on_signal` and the module `signal`: signals of the process, told in the loop.
 //! - `sim` adds the module `sim`: a seeded world in virtual time, on a network that breaks on
 //!   purpose, in which handlers run unchanged.
@@ -81,6 +82,8 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod handler;
+#[cfg(feature = "listen-fds")]
+mod inherited;
 mod ip;
 mod log_limit;
 mod net;
@@ -102,6 +105,8 @@ pub use block_list::BlockList;
 pub use connection::Encoding;
 pub use error::{Error, Result};
 pub use handler::{Acceptor, Dropped, Event, Handler, HandlerFn, handler_fn};
+#[cfg(feature = "listen-fds")]
+pub use inherited::{Inherited, inherited_listeners};
 pub use ip::{is_ip, is_ipv4, is_ipv6};
 #[cfg(feature = "signal")]
 pub use net::SignalId;

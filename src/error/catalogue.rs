@@ -96,10 +96,10 @@ impl Error {
     }
 
     /// What was to be adopted as a connection is none; `why` is how the kernel said so.
-    pub(crate) fn invalid_fd_type(why: &io::Error) -> Error {
+    pub(crate) fn invalid_fd_type(wanted: &str, why: &io::Error) -> Error {
         Error::misuse(
             "ERR_INVALID_FD_TYPE",
-            format!("Unsupported fd type: no connected stream socket ({why})"),
+            format!("Unsupported fd type: no {wanted} ({why})"),
         )
     }
 
@@ -315,7 +315,7 @@ mod tests {
             (Error::invalid_ip_address("a.example"), "ERR_INVALID_IP_ADDRESS", "Invalid IP address: a.example"),
             (Error::invalid_address("1.2.3"), "ERR_INVALID_ADDRESS", "Invalid socket address: '1.2.3'"),
             (Error::out_of_range("prefix", 32, -1), "ERR_OUT_OF_RANGE", "The value of \"prefix\" is out of range. It must be >= 0 && <= 32. Received -1"),
-            (Error::invalid_fd_type(&ErrorKind::NotConnected.into()), "ERR_INVALID_FD_TYPE", "Unsupported fd type: no connected stream socket (not connected)"),
+            (Error::invalid_fd_type("connected stream socket", &ErrorKind::NotConnected.into()), "ERR_INVALID_FD_TYPE", "Unsupported fd type: no connected stream socket (not connected)"),
             (Error::invalid_handle_type(), "ERR_INVALID_HANDLE_TYPE", "This handle type cannot be sent"),
             (Error::invalid_argument("no"), "ERR_INVALID_ARG_VALUE", "no"),
             (Error::invalid_argument("no").in_line(7), "ERR_INVALID_ARG_VALUE", "line 7: no"),

@@ -58,7 +58,8 @@ impl Net {
     ) -> Result<Socket<'_>> {
         self.check_not_leaving("open")?;
         let adopted = self.sys.adopt(descriptor);
-        let (mut stream, peer) = adopted.map_err(|error| Error::invalid_fd_type(&error))?;
+        let (mut stream, peer) =
+            adopted.map_err(|error| Error::invalid_fd_type("connected stream socket", &error))?;
         let interest = Interest::Read;
         let key = self.sockets.insert(|key| {
             let latch = Latch::accepted(interest, false);

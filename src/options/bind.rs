@@ -96,9 +96,9 @@ impl From<OwnedFd> for ListenOptions {
     /// It is given to the first server that is made with these options or a clone of them; what is
     /// no such socket is `EINVAL`. Node: [`server.listen({ fd })`].
     ///
-    /// A service manager hands sockets over by number (systemd: from 3 on, `LISTEN_FDS` of them,
-    /// see sd_listen_fds(3)). To own a number takes `unsafe` or a crate such as `listenfd`, which is
-    /// the caller's to choose; one that comes as the standard input takes neither:
+    /// What a service manager hands over by number (systemd's `LISTEN_FDS`) becomes such a descriptor
+    /// by `inherited_listeners`, with the feature `listen-fds`. One that comes as the standard input
+    /// needs nothing:
     ///
     /// ```no_run
     /// use netloop::{Reactor, handler_fn};
