@@ -342,6 +342,13 @@ impl End {
             self.served.read_bytes += read;
         }
         let length = length as u64;
+        // Given back by the one who was told it last of all, before an end that a pause has put off.
+        let dropped = match self.refused {
+            true => self.held.saturating_sub(length),
+            false => 0,
+        };
+        self.held -= dropped;
+        self.heard += dropped;
         // What is given back is told by itself, or, if nobody wanted it so, with something newer.
         must!(
             length >= self.held,

@@ -322,6 +322,34 @@ fn what_is_given_back_behind_destroy_soon_goes_into_no_pipe() {
     holds(355_188, &ops);
 }
 
+#[test]
+fn bytes_refused_before_an_end_that_a_pause_puts_off_are_gone() {
+    let mark = |mark| Terms { mark, ..PLAIN };
+    let half_open = Terms {
+        half_open: true,
+        ..mark(12)
+    };
+    let capped = Terms {
+        cap: Some(13),
+        mark: 1,
+        ..half_open
+    };
+    let ops = [
+        Host,
+        On(Kind::Data, 2, 3, To(Me, Pause)),
+        On(Kind::Ready, 1, 3, Panic),
+        On(Kind::Data, 0, 4, To(Nth(5), Unread(2))),
+        On(Kind::Ready, 2, 10, To(Me, WriteBytes(29))),
+        Do(0, Listen(mark(0))),
+        Do(0, Connect(0, mark(7))),
+        Do(0, Connect(0, mark(12))),
+        Do(0, Connect(0, capped)),
+        Do(1, Connect(0, half_open)),
+        Advance(398),
+    ];
+    holds(524_022, &ops);
+}
+
 /// What two thousand seeds have to bring with them, in how many of them. A third more is what they
 /// brought when this was written: traffic that thins out is to be noticed.
 const TRAFFIC: [(&str, u64); 72] = [
