@@ -49,7 +49,8 @@ impl Promise {
 
     /// Whether anybody still waits: not once the socket is destroyed, or the deadline is over.
     pub fn is_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed) // a hint: the loop looks again
+        // A hint: the loop looks again.
+        self.wanted.load(Ordering::Relaxed) || planted!(StaleLookup)
     }
 
     fn send(&mut self, answer: Answer) {

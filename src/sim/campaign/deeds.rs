@@ -185,7 +185,7 @@ fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) ->
         return false;
     };
     let mut it = End::new(host, socket.id(), false, &terms);
-    it.goes_by(terms.by);
+    it.goes_by(terms.by, Network::address_of(name.host).into());
     if terms.paused {
         socket.pause();
         it.pause_called(true);
@@ -199,6 +199,7 @@ fn connect(shared: &Shared, net: &mut Net, host: usize, to: u8, terms: Terms) ->
 
 /// The names of a host.
 pub(super) struct Names {
+    host: usize,
     /// Of this host only.
     pub(super) one: String,
     /// Of all hosts, this one last.
@@ -207,6 +208,7 @@ pub(super) struct Names {
 
 pub(super) fn names(host: usize) -> Names {
     Names {
+        host,
         one: format!("host-{host}"),
         last: format!("all-{host}"),
     }

@@ -47,6 +47,8 @@ pub(super) struct End {
     /// Is connecting by a name, and to several addresses of it.
     named: bool,
     pub(super) races: bool,
+    /// What its name stands for, if that is one host.
+    only: Option<IpAddr>,
     /// What was looked up, and what was tried; an address is gone from there when it has failed.
     looked_up: Vec<IpAddr>,
     tried: Vec<Address>,
@@ -129,6 +131,7 @@ impl End {
             refused: false,
             attempted: accepted,
             named: false,
+            only: None,
             races: false,
             looked_up: Vec::new(),
             tried: Vec::new(),
@@ -160,8 +163,9 @@ impl End {
     }
 
     /// It connects this way.
-    pub(super) fn goes_by(&mut self, by: By) {
+    pub(super) fn goes_by(&mut self, by: By, to: IpAddr) {
         self.named = by != By::Address;
+        self.only = (by == By::Name).then_some(to);
         self.races = self.named; // there may be strangers among the addresses of one host
         if by == By::Names(true) {
             self.at_once = 8;
@@ -220,6 +224,10 @@ impl End {
         match *event {
             Event::Lookup { answer, .. } => {
                 must!(self.named && !self.attempted, "I3: lookup out of place");
+                let stranger = |it: IpAddr| matches!(it, IpAddr::V4(it) if it.octets()[1] == 255);
+                if let (Ok(ip), Some(only)) = (answer, self.only) {
+                    must!(ip == only || stranger(ip), "G7: {ip} is another's answer");
+                }
                 self.looked_up.extend(answer.ok());
                 self.looked_up.sort_unstable();
                 self.looked_up.dedup(); // an answer may say one twice
