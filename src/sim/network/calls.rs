@@ -179,7 +179,6 @@ impl Network {
         buffer: &mut [u8],
     ) -> Result<usize, i32> {
         let id = self.stream(host, stream);
-        self.input_is_looked_at(host, stream);
         let endpoint = self.stream_mut(host, stream);
         let read = endpoint.read(buffer)?;
         // Where the peer had to wait for room, it hears of it.

@@ -109,7 +109,7 @@ impl Network {
     }
 
     /// The loop reads: it does not ignore what it was told of.
-    pub(super) fn input_is_looked_at(&mut self, host: usize, descriptor: u32) {
+    pub(in crate::sim) fn input_is_looked_at(&mut self, host: usize, descriptor: u32) {
         let open = self.hosts[host].table.get_mut(descriptor);
         if let Some(watch) = open.and_then(|it| it.watch.as_mut()) {
             watch.ignored = 0;
