@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[doc(alias = "SocketAddress")]
+#[doc(alias = "parse")]
 #[non_exhaustive]
 pub enum Address {
     /// An IP address and a port.
@@ -77,7 +78,8 @@ impl Address {
         }
     }
 
-    /// The address as std writes it, if it is an IP address and a port.
+    /// The address as std writes it, if it is an IP address and a port; with Node's `flowlabel`.
+    #[doc(alias = "flowlabel")]
     pub fn as_inet(&self) -> Option<SocketAddr> {
         match self {
             Address::Inet(inet) => Some(*inet),

@@ -87,7 +87,8 @@ pub trait Handler {
     fn on_ready(&mut self, socket: &mut Socket<'_>) {}
 
     /// Bytes from the peer, in order, never empty. The slice is the loop's own read buffer: what is
-    /// wanted for longer has to be copied.
+    /// wanted for longer has to be copied. As with Node's `onread`, nothing is allocated for a read.
+    #[doc(alias = "onread")]
     fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]);
 
     /// In the place of [`on_data`](Handler::on_data) once [`Socket::set_encoding`] was called: the

@@ -43,6 +43,7 @@ impl Net {
     ///
     /// Node: [`new net.Socket({ fd })`](https://nodejs.org/api/net.html#new-netsocketoptions).
     #[doc(alias = "fd")]
+    #[doc(alias = "handle")]
     pub fn adopt(
         &mut self,
         descriptor: impl Into<OwnedFd>,

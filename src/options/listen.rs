@@ -37,11 +37,16 @@ use crate::error::{Error, Result};
 /// - `ERR_INVALID_ARG_VALUE` if the host is longer than 253 bytes or not all visible ASCII, or if
 ///   an IPv6 address stands before a port without brackets.
 ///
+/// A socket that is bound already, what Node calls a `BoundSocket` or an `fd`, becomes options as an
+/// [`OwnedFd`](std::os::fd::OwnedFd).
+///
 /// Node: the options of [`server.listen`] and of [`net.createServer`], which are one here.
 ///
 /// [`server.listen`]: https://nodejs.org/api/net.html#serverlistenoptions-callback
 /// [`net.createServer`]: https://nodejs.org/api/net.html#netcreateserveroptions-connectionlistener
 #[derive(Clone, Debug)]
+#[doc(alias = "fd")]
+#[doc(alias = "BoundSocket")]
 #[must_use = "options do nothing until they are given to `listen`"]
 pub struct ListenOptions {
     bind: Result<Bind>,

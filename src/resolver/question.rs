@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 /// What a [`Resolver`](super::Resolver) is asked: the addresses of a host.
 ///
+/// Without Node's `hints`: std's lookup takes none, and a resolver of your own does as it likes.
+///
 /// Node: the first two arguments of `lookup`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[doc(alias = "hints")]
 pub struct Question {
     pub(crate) host: Arc<str>,
     pub(crate) family: Option<Family>,
