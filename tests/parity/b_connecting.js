@@ -53,7 +53,7 @@ exports.writes_before_connect_leave_in_order = {
 
 exports.ended_before_connect = {
   server({ listen }) {
-    listen((me, peer) => peer.end('answer'));
+    listen((me, peer) => peer.on('end', () => peer.end('answer')));
   },
   client({ connect }) {
     const [me, client] = connect();

@@ -94,7 +94,7 @@ fn ended_before_connect() {
         "ended_before_connect",
         |stage| {
             stage.listen(|_, peer, event| {
-                if let Event::Connect = event {
+                if let Event::End = event {
                     peer.end_with(b"answer");
                 }
             });

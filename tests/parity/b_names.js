@@ -72,7 +72,7 @@ exports.an_answer_of_another_family = {
 
 exports.a_late_answer = {
   server({ listen }) {
-    listen((me, peer) => peer.end('answer'));
+    listen((me, peer) => peer.on('end', () => peer.end('answer')));
   },
   client({ connectTo, answering }) {
     let question;

@@ -135,7 +135,13 @@ fn an_answer_of_another_family() {
 fn a_late_answer() {
     GROUP.pair(
         "a_late_answer",
-        |stage| ending_server(stage, b"answer"),
+        |stage| {
+            stage.listen(|_, peer, event| {
+                if let Event::End = event {
+                    peer.end_with(b"answer");
+                }
+            });
+        },
         |stage| {
             let (kept, me) = (Kept::default(), stage.actor("client"));
             let mut client = stage.connect_to(keeping(&kept), |to| to, |_, _, _| ());
