@@ -165,10 +165,11 @@ impl Book {
             .map_or(0, |cold| cold.held.len() as u64);
         let told = source.bytes_read - held - self.ends[from].heard;
         let written = destination.bytes_written - self.ends[to].accepted;
-        // What is given back when nothing is read any more is nobody's.
+        // What is given back when nothing is read any more, or before an end that a pause then puts
+        // off, is nobody's.
         let lost = told.saturating_sub(written);
-        let reads = source.lifecycle.is_reading();
-        let may_be_lost = gone || !reads && lost == self.ends[from].held;
+        let nobodys = !source.lifecycle.is_reading() || self.ends[from].refused;
+        let may_be_lost = gone || nobodys && lost == self.ends[from].held;
         must!(
             written == told || may_be_lost && written < told,
             "pipe: {told} bytes out of {from}, {written} into {to}"

@@ -455,3 +455,38 @@ fn two_thousand_seeds_break_nothing() {
     let thin: Vec<_> = thin.collect();
     assert!(thin.is_empty(), "too few of {thin:?} in\n{tally}");
 }
+
+#[test]
+fn bytes_refused_before_an_end_that_a_pause_puts_off_go_into_no_pipe_laid_later() {
+    let named = Terms {
+        by: By::Names(true),
+        ..PLAIN
+    };
+    let ops = [
+        Host,
+        Host,
+        On(Kind::Data, 0, 24, To(Me, Unread(16))),
+        On(Kind::Data, 2, 1, To(Me, Pause)),
+        On(Kind::Data, 0, 65535, Later(15, Me, Resume)),
+        On(Kind::Timer, 6, 2, Pipe(Nth(2), Me, true)),
+        On(Kind::Ready, 0, 2, Every(219, 3)),
+        Do(0, Listen(Terms { mark: 27, ..named })),
+        Do(1, Connect(0, Terms { mark: 37, ..PLAIN })),
+        Do(
+            2,
+            Connect(
+                0,
+                Terms {
+                    half_open: true,
+                    mark: 24,
+                    cap: Some(13),
+                    ..named
+                },
+            ),
+        ),
+        Steps(47),
+        Do(1, To(Me, EndWith(18))),
+        Steps(57),
+    ];
+    holds(895767, &ops);
+}
