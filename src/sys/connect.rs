@@ -124,19 +124,11 @@ mod tests {
     use socket2::{Domain, SockRef, Socket, Type};
 
     use super::*;
-    use crate::sys::loopback::{real_sys, wait_for};
+    use crate::sys::loopback::{anywhere, errno, real_sys, wait_for};
     use crate::sys::script::{Call, Connect, Script};
     use crate::sys::{Interest, Readiness};
 
     const TOKEN: u64 = 7 << 32 | 1;
-
-    fn anywhere() -> Address {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()
-    }
-
-    fn errno<T: std::fmt::Debug>(answer: io::Result<T>) -> i32 {
-        answer.unwrap_err().raw_os_error().unwrap()
-    }
 
     #[test]
     fn writable_is_not_connected_until_there_is_a_peer() {

@@ -225,7 +225,9 @@ mod tests {
     use socket2::SockRef;
 
     use super::*;
-    use crate::sys::loopback::{accept, inet, insist, listen, real_sys, reported_now, wait_for};
+    use crate::sys::loopback::{
+        accept, errno, inet, insist, listen, real_sys, reported_now, wait_for,
+    };
     use crate::sys::script::{Accept, Call, Kind, Script};
     use crate::sys::{Calls, Readiness};
 
@@ -233,10 +235,6 @@ mod tests {
 
     fn peer() -> SocketAddr {
         (Ipv4Addr::new(192, 0, 2, 1), 4321).into()
-    }
-
-    fn errno<T: std::fmt::Debug>(answer: io::Result<T>) -> i32 {
-        answer.unwrap_err().raw_os_error().unwrap()
     }
 
     // On the script: the rules.

@@ -11,6 +11,7 @@ use socket2::SockRef;
 
 use super::handle::Handle;
 use super::{Interest, Listener, Readiness, Stream, Sys};
+use crate::Address;
 
 /// How long a test waits for what must come before it fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -49,6 +50,16 @@ impl Pair {
             .unwrap();
         (self.sys, self.stream)
     }
+}
+
+/// An address that a script may be asked to connect to.
+pub(super) fn anywhere() -> Address {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()
+}
+
+/// The errno of a call that has to fail.
+pub(super) fn errno<T: std::fmt::Debug>(answer: io::Result<T>) -> i32 {
+    answer.unwrap_err().raw_os_error().unwrap()
 }
 
 pub(super) fn real_sys() -> Sys {

@@ -196,24 +196,15 @@ impl Sys {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::{Ipv4Addr, SocketAddr};
 
     use socket2::SockRef;
 
     use super::*;
-    use crate::sys::loopback::{Pair, listen, reported_now, wait_for, witness};
+    use crate::sys::loopback::{Pair, anywhere, errno, listen, reported_now, wait_for, witness};
     use crate::sys::script::{self, Call, Kind, Script};
     use crate::sys::{Calls, Readiness};
 
     const TOKEN: u64 = 7 << 32 | 1;
-
-    fn anywhere() -> Address {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, 1)).into()
-    }
-
-    fn errno<T: std::fmt::Debug>(answer: io::Result<T>) -> i32 {
-        answer.unwrap_err().raw_os_error().unwrap()
-    }
 
     // On the script: the rules.
 
