@@ -75,6 +75,8 @@ mod planted;
 
 mod address;
 mod block_list;
+#[cfg(any(doc, doctest))] // prose only: no build has it
+pub mod book;
 mod connect;
 mod connection;
 mod error;
