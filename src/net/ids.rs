@@ -90,15 +90,12 @@ impl Target {
     /// Any number is a target; whether anything stands there is asked of the slots.
     pub(crate) fn from_token(token: u64) -> Target {
         let (index, generation) = (token as u32, (token >> 32) as u32);
-        let bare = index & !(SERVER | ATTEMPT);
-        let key = Key {
-            index: bare,
-            generation,
-        };
-        match index & (SERVER | ATTEMPT) {
-            0 => Target::Socket(key),
-            ATTEMPT => Target::Attempt(key),
-            _ => Target::Server(key),
+        let key = |index| Key { index, generation };
+        let kind = index & (SERVER | ATTEMPT);
+        match kind {
+            0 => Target::Socket(key(index)),
+            ATTEMPT => Target::Attempt(key(index & !kind)),
+            _ => Target::Server(key(index & !kind)),
         }
     }
 }

@@ -257,7 +257,7 @@ impl Net {
             && !server.in_ready
         {
             server.in_ready = true;
-            self.ready.push_back(Target::Server(key));
+            self.ready.push(Target::Server(key));
         }
     }
 

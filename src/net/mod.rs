@@ -34,6 +34,7 @@ mod notes;
 mod offload;
 mod pause;
 mod pipe;
+mod ready;
 mod remote;
 mod server;
 mod server_entry;
@@ -85,6 +86,7 @@ use attempts::Attempt;
 use lookup::Lookup;
 use names::Names;
 use offload::Offload;
+use ready::ReadyQueue;
 use remote::Inbox;
 use server_entry::ServerEntry;
 use shutdown::Shutdown;
@@ -122,7 +124,7 @@ pub struct Net {
     // Work lists. Each is popped one entry at a time from where it lives: a panic in a handler or a
     // `stop` must not lose the rest.
     /// What the kernel reported, or a budget left undone.
-    pub(crate) ready: VecDeque<Target>,
+    pub(crate) ready: ReadyQueue,
     /// What is to be told outside of any call.
     pub(crate) notes: VecDeque<Target>,
     /// Sockets written to while another one was served.
@@ -170,7 +172,7 @@ impl Net {
             offloads: Slots::new(),
             idle: Wheel::new(0),
             pool: QueuePool::new(),
-            ready: VecDeque::new(),
+            ready: ReadyQueue::default(),
             notes: VecDeque::new(),
             dirty: VecDeque::new(),
             closing: VecDeque::new(),
@@ -355,7 +357,7 @@ impl Net {
         if let Some(entry) = self.sockets.get_mut(key)
             && entry.flags.raise(Flags::IN_READY)
         {
-            self.ready.push_back(Target::Socket(key));
+            self.ready.push(Target::Socket(key));
         }
     }
 

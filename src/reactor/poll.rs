@@ -64,7 +64,7 @@ impl Net {
                     .map(|server| !std::mem::replace(&mut server.in_ready, true)),
             };
             match new {
-                Some(true) => ready.push_back(target),
+                Some(true) => ready.push_token(token),
                 Some(false) => {}
                 // It has said all by letting the poll return.
                 None if token == WAKER_TOKEN => {}

@@ -13,11 +13,11 @@ impl Reactor {
     /// Serves as many entries as stood in the queue when this began, oldest first.
     #[inline(never)] // a loop of its own, with all registers
     pub(super) fn serve_ready(&mut self) {
-        for _ in 0..self.net.ready.len() {
+        for _ in 0..self.net.ready.begin_round() {
             if planted!(BatchDroppedOnStop) && self.net.take_stop() {
-                self.net.ready.clear();
+                self.net.ready = Default::default();
             }
-            match self.net.ready.pop_front() {
+            match self.net.ready.pop() {
                 Some(Target::Socket(key)) => self.serve_socket(key),
                 Some(Target::Server(key)) => self.serve_server(key),
                 Some(Target::Attempt(key)) => self.net.serve_attempt(key),
