@@ -62,6 +62,11 @@ impl Latch {
         self.ready.contains(Readiness::WRITE)
     }
 
+    /// There is something to read and room to write, and nothing else is known.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.pause == 0 && self.ready == Readiness::READ.with(Readiness::WRITE)
+    }
+
     /// The connection failed; a read or a write tells how.
     pub(crate) fn has_error(&self) -> bool {
         self.ready.contains(Readiness::ERROR)
@@ -74,6 +79,11 @@ impl Latch {
         if !announced || planted!(ShortReadEndsLoop) {
             self.ready.remove(Readiness::READ);
         }
+    }
+
+    /// As [`short_read`](Latch::short_read), of a socket that [is plain](Latch::is_plain).
+    pub(crate) fn plain_read(&mut self) {
+        self.ready = Readiness::WRITE;
     }
 
     /// A read found nothing, whatever was announced: the next edge tells of more.

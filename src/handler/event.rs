@@ -56,7 +56,18 @@ impl Event<'_> {
     /// Calls the method of `handler` that is named after this event.
     ///
     /// For adaptors: what [`Handler::on_event`] does unless it is overridden.
+    #[inline]
     pub fn hand_on<H: Handler + ?Sized>(self, handler: &mut H, socket: &mut Socket<'_>) {
+        match self {
+            Event::Data(bytes) => handler.on_data(socket, bytes),
+            other => other.hand_on_rare(handler, socket),
+        }
+    }
+
+    /// As [`hand_on`](Event::hand_on), apart: nearly every event is `data`, which should not pay for a
+    /// table of jumps and for what the others need.
+    #[inline(never)]
+    fn hand_on_rare<H: Handler + ?Sized>(self, handler: &mut H, socket: &mut Socket<'_>) {
         match self {
             Event::Lookup { host, answer } => handler.on_lookup(socket, host, answer),
             Event::ConnectionAttempt(address) => handler.on_connection_attempt(socket, address),

@@ -135,41 +135,6 @@ impl Net {
         self.leave_server(server);
     }
 
-    /// What follows every call of a user's code about one socket: what it wrote leaves in one call,
-    /// and a socket that is through is destroyed.
-    #[inline(never)]
-    pub(crate) fn after_call(&mut self, key: Key) {
-        self.after_event(key);
-    }
-
-    /// [`after_call`](Net::after_call) in the frame of the caller: every message has an event.
-    #[inline(always)]
-    pub(crate) fn after_event(&mut self, key: Key) {
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return;
-        };
-        // One that gets through by what is sent now still has its `finish` to be told.
-        let through = entry.lifecycle.awaits_settling();
-        if entry.flags.contains(Flags::DIRTY) {
-            entry.flags.remove(Flags::DIRTY);
-            self.drain_within(key, self.limits.write_bytes);
-        }
-        if through {
-            self.settle(key);
-        }
-    }
-
-    /// A socket whose both sides are through is destroyed once everything noted for it was told.
-    #[cold]
-    pub(crate) fn settle(&mut self, key: Key) {
-        let Some(entry) = self.sockets.get(key) else {
-            return;
-        };
-        if entry.lifecycle.awaits_settling() && entry.notes.is_empty() {
-            self.step(key, Input::Settled);
-        }
-    }
-
     /// Closes the descriptor and frees the slot of a socket whose `close` was told.
     pub(crate) fn free(&mut self, key: Key) {
         self.uncount(key);

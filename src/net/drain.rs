@@ -26,7 +26,7 @@ enum Sent {
 }
 
 /// How many bytes the kernel was asked to take, and what it said.
-type Answer = (usize, io::Result<usize>);
+pub(super) type Answer = (usize, io::Result<usize>);
 
 impl Net {
     /// Hands queued bytes to the kernel until it says no, the queue is empty, or a turn's budget is
@@ -37,7 +37,6 @@ impl Net {
     }
 
     /// As [`drain`](Net::drain), with a budget of the caller's.
-    #[inline(always)] // a message needs no frame for it beside its event's
     pub(super) fn drain_within(&mut self, key: Key, budget: usize) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
@@ -52,14 +51,20 @@ impl Net {
                     return entry.recount(&mut self.alive);
                 }
             }
-            Some(first) => self.drain_on(key, first, budget),
+            Some(first) => return self.drain_from(key, first, budget),
             None => {}
         }
         self.after_drain(key);
     }
 
-    /// Goes on after a first send of which the kernel took less, or which was not all.
-    #[cold]
+    /// As [`drain`](Net::drain), after a first send of which the kernel took less, or which was not
+    /// all.
+    pub(super) fn drain_from(&mut self, key: Key, first: Answer, budget: usize) {
+        self.drain_on(key, first, budget);
+        self.after_drain(key);
+    }
+
+    /// Keeps the answer to a first send, and sends the rest.
     fn drain_on(&mut self, key: Key, first: Answer, budget: usize) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
@@ -114,7 +119,6 @@ impl Net {
     }
 
     /// What an empty queue leads to.
-    #[inline(never)] // not asked after the usual flush, and too large for its frame
     fn after_drain(&mut self, key: Key) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
@@ -186,7 +190,6 @@ fn send_many(sys: &mut Sys, stream: &mut Stream, chunks: Many<'_>) -> Answer {
 impl SocketEntry {
     /// Hands what stands first in the queue to the kernel. `None`: nothing is queued, or nothing may
     /// be sent now.
-    #[inline(always)] // into `drain_within`, which then looks at a number instead of an answer
     fn send_front(&mut self, sys: &mut Sys, budget: usize) -> Option<Answer> {
         if !self.may_send() {
             return None;

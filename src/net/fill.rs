@@ -7,6 +7,9 @@ use super::entry::SocketEntry;
 use super::flags::Flags;
 use super::ids::Key;
 use super::{Net, idle};
+use crate::connection::Lifecycle;
+use crate::sys::Sys;
+use crate::time::Wheel;
 use crate::{Error, Handler};
 use std::io;
 
@@ -43,7 +46,16 @@ impl Net {
         let Some(stream) = &mut entry.stream else {
             return Filled::Dry;
         };
-        match self.sys.read(stream, buffer) {
+        let answer = self.sys.read(stream, buffer);
+        self.take_in(key, answer, buffer)
+    }
+
+    /// What a read has brought that answered so.
+    pub(crate) fn take_in(&mut self, key: Key, answer: io::Result<usize>, buffer: &[u8]) -> Filled {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return Filled::Dry;
+        };
+        match answer {
             Ok(0) => {
                 idle::touch(entry, key, self.tick, &mut self.idle); // any word of the peer's (R69)
                 Filled::End
@@ -142,6 +154,42 @@ impl Net {
 }
 
 impl SocketEntry {
+    /// Nothing but a message from the peer is expected of it, and of the message nothing but that its
+    /// handler is told and may answer. It is nearly always so, and known from a few fields.
+    #[inline(always)] // once a message
+    pub(crate) fn expects_message(&self) -> bool {
+        self.lifecycle == Lifecycle::Open
+            && self.latch.is_plain()
+            && !self.flags.contains(Flags::NOT_PLAIN)
+            && self.cold.is_none()
+            && self.queue.is_empty()
+    }
+
+    /// Reads the message that is expected; `Err` has the answer of the kernel if there is more to it.
+    #[inline(always)] // once a message
+    pub(crate) fn read_message(
+        &mut self,
+        key: Key,
+        sys: &mut Sys,
+        wheel: &mut Wheel,
+        tick: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, io::Result<usize>> {
+        let Some(stream) = &mut self.stream else {
+            return Err(Err(io::ErrorKind::WouldBlock.into()));
+        };
+        match sys.read(stream, buffer) {
+            Ok(bytes) if 0 < bytes && bytes < buffer.len() => {
+                log::trace!("socket {key:?}: read {bytes} bytes");
+                self.bytes_read += bytes as u64;
+                idle::touch(self, key, tick, wheel);
+                self.latch.plain_read();
+                Ok(bytes)
+            }
+            answer => Err(answer),
+        }
+    }
+
     /// What becomes of bytes that were read, when it may be something else than being told.
     #[cold]
     fn sort(&mut self, bytes: &[u8]) -> Filled {

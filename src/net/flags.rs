@@ -38,6 +38,12 @@ impl Flags {
     /// Somebody waits for the queue to be empty.
     pub(crate) const AWAITS_EMPTY: Flags = Flags::NEED_DRAIN.or(Flags::LEAVING);
 
+    /// A write leads to more than bytes that leave, or a read to more than a call of the handler.
+    pub(crate) const NOT_PLAIN: Flags = Flags::AWAITS_EMPTY
+        .or(Flags::DIRTY)
+        .or(Flags::CORKED)
+        .or(Flags::DIVERTED);
+
     /// Whether `flag` is there, or one of several.
     pub(crate) fn contains(self, flag: Flags) -> bool {
         self.0 & flag.0 != 0

@@ -11,6 +11,7 @@
 
 mod accept;
 mod adopt;
+mod after;
 mod attempts;
 mod connect;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod drain;
 mod entry;
 mod fill;
 mod flags;
+mod gathered;
 mod idle;
 mod ids;
 mod limits;
@@ -83,6 +85,7 @@ use crate::stats::{Counters, Stats};
 use crate::sys::Sys;
 use crate::time::Wheel;
 use attempts::Attempt;
+use gathered::Gathered;
 use lookup::Lookup;
 use names::Names;
 use offload::Offload;
@@ -118,7 +121,7 @@ pub struct Net {
     #[cfg(feature = "signal")]
     pub(crate) signals: signals::Signals,
     offloads: Slots<Offload>,
-    idle: Wheel,
+    pub(crate) idle: Wheel,
     pool: QueuePool,
 
     // Work lists. Each is popped one entry at a time from where it lives: a panic in a handler or a
@@ -139,6 +142,8 @@ pub struct Net {
 
     /// The socket whose handler runs.
     pub(crate) serving: Option<Key>,
+    /// What it has written to it.
+    pub(crate) gathered: Gathered,
     /// Nanoseconds since the reactor was made, as of the last look at the clock.
     pub(crate) now: u64,
     /// `now` in whole ticks.
@@ -180,6 +185,7 @@ impl Net {
             starved: VecDeque::new(),
             retry_accepts_at: None,
             serving: None,
+            gathered: Gathered::new(&limits),
             now: 0,
             tick: 0,
             alive: 0,

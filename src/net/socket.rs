@@ -50,7 +50,21 @@ impl<'net> Socket<'net> {
 
     /// Everything else that a handler may reach, this socket included.
     pub fn net(&mut self) -> &mut Net {
+        self.parts().0
+    }
+
+    /// The loop, with what is gathered: for whoever calls the handler.
+    #[inline]
+    pub(crate) fn bare_net(&mut self) -> &mut Net {
         self.net
+    }
+
+    /// The loop and the socket's key, with nothing gathered any more: the way of everything but a
+    /// write, so that nobody else has to know of what is gathered.
+    #[inline]
+    fn parts(&mut self) -> (&mut Net, Key) {
+        self.net.queue_gathered(self.key);
+        (self.net, self.key)
     }
 
     fn entry(&self) -> Option<&SocketEntry> {
@@ -58,7 +72,8 @@ impl<'net> Socket<'net> {
     }
 
     fn entry_mut(&mut self) -> Option<&mut SocketEntry> {
-        self.net.sockets.get_mut(self.key)
+        let (net, key) = self.parts();
+        net.sockets.get_mut(key)
     }
 
     fn flag(&self, flag: Flags) -> bool {
@@ -87,15 +102,24 @@ impl Socket<'_> {
     /// [`destroy`](Socket::destroy) it answers `false` and that is all.
     ///
     /// Node: [`socket.write`](https://nodejs.org/api/net.html#socketwritedata-encoding-callback).
+    #[inline]
     pub fn write(&mut self, data: &[u8]) -> bool {
-        self.net.gather(self.key, data) || self.net.write(self.key, Piece::Borrowed(data), None)
+        self.net.gathered.add(data) || self.write_at_once(data)
+    }
+
+    /// A write that has to look at the socket.
+    #[inline(never)]
+    fn write_at_once(&mut self, data: &[u8]) -> bool {
+        let (net, key) = self.parts();
+        net.write(key, Piece::Borrowed(data), None)
     }
 
     /// As [`write`](Socket::write), sharing `data` where it has to wait: one buffer sent to ten
     /// thousand sockets is one buffer.
     #[doc(alias = "write")]
     pub fn write_bytes(&mut self, data: Bytes) -> bool {
-        self.net.write(self.key, Piece::Shared(data), None)
+        let (net, key) = self.parts();
+        net.write(key, Piece::Shared(data), None)
     }
 
     /// As [`write`](Socket::write), and calls `then` exactly once, later: with `Ok` when the bytes
@@ -111,7 +135,8 @@ impl Socket<'_> {
         then: impl FnOnce(&mut Net, Result<()>) + 'static,
     ) -> bool {
         let then = Some(Box::new(then) as _);
-        self.net.write(self.key, Piece::Borrowed(data), then)
+        let (net, key) = self.parts();
+        net.write(key, Piece::Borrowed(data), then)
     }
 
     /// Ends our side: what is queued is sent, the FIN behind it, then `finish` is told. The peer
@@ -121,7 +146,8 @@ impl Socket<'_> {
     ///
     /// Node: [`socket.end`](https://nodejs.org/api/net.html#socketenddata-encoding-callback).
     pub fn end(&mut self) {
-        self.net.step(self.key, Input::End);
+        let (net, key) = self.parts();
+        net.step(key, Input::End);
     }
 
     /// [`write`](Socket::write), then [`end`](Socket::end).
@@ -136,7 +162,8 @@ impl Socket<'_> {
     ///
     /// Node: [`writable.cork`](https://nodejs.org/api/stream.html#writablecork).
     pub fn cork(&mut self) {
-        self.net.send_gathered(self.key); // only what comes after it is held back
+        let (net, key) = self.parts();
+        net.send_gathered(key); // only what comes after it is held back
         if let Some(entry) = self.entry_mut()
             && !entry.lifecycle.is_destroyed()
             && !entry.lifecycle.write_ended()
@@ -175,7 +202,8 @@ impl Socket<'_> {
     #[doc(alias = "writableLength")]
     #[doc(alias = "bufferSize")]
     pub fn buffer_size(&self) -> usize {
-        self.entry().map_or(0, |entry| entry.queue.len())
+        let gathered = self.net.gathered.len();
+        self.entry().map_or(0, |entry| entry.queue.len() + gathered)
     }
 
     /// A write answered `false`, and `drain` is still to come.
@@ -203,7 +231,8 @@ impl Socket<'_> {
     /// Node: [`socket.pause`](https://nodejs.org/api/net.html#socketpause). Node reads on until its
     /// buffer is full, and tells `end` and resets to some paused sockets; here one rule holds.
     pub fn pause(&mut self) {
-        self.net.pause(self.key);
+        let (net, key) = self.parts();
+        net.pause(key);
     }
 
     /// Reads again. Whatever waits is told later, never inside this call, with data before an end
@@ -211,7 +240,8 @@ impl Socket<'_> {
     ///
     /// Node: [`socket.resume`](https://nodejs.org/api/net.html#socketresume).
     pub fn resume(&mut self) {
-        self.net.resume(self.key);
+        let (net, key) = self.parts();
+        net.resume(key);
     }
 
     /// Whether [`pause`](Socket::pause) holds.
@@ -232,7 +262,8 @@ impl Socket<'_> {
     /// Node: [`readable.unshift`](https://nodejs.org/api/stream.html#readableunshiftchunk-encoding).
     #[doc(alias = "unshift")]
     pub fn unread(&mut self, bytes: &[u8]) {
-        self.net.unread(self.key, bytes);
+        let (net, key) = self.parts();
+        net.unread(key, bytes);
     }
 
     /// Has what the peer sends told as text, by [`Handler::on_text`] instead of
@@ -261,7 +292,8 @@ impl Socket<'_> {
     #[cfg(feature = "encoding")]
     #[doc(alias = "setEncoding")]
     pub fn set_encoding(&mut self, encoding: impl Into<Option<Encoding>>) {
-        self.net.set_encoding(self.key, encoding.into());
+        let (net, key) = self.parts();
+        net.set_encoding(key, encoding.into());
     }
 
     /// What [`set_encoding`](Socket::set_encoding) was called with last; `None` if the peer's bytes
@@ -277,7 +309,8 @@ impl Socket<'_> {
     /// and is then dropped.
     #[doc(alias = "on")]
     pub fn set_handler(&mut self, handler: impl Handler + 'static) {
-        self.net.set_handler(self.key, Box::new(handler));
+        let (net, key) = self.parts();
+        net.set_handler(key, Box::new(handler));
     }
 }
 
@@ -288,15 +321,17 @@ impl Socket<'_> {
     ///
     /// Node: [`socket.destroy`](https://nodejs.org/api/net.html#socketdestroyerror).
     pub fn destroy(&mut self) {
-        self.net.destroy(self.key);
+        let (net, key) = self.parts();
+        net.destroy(key);
     }
 
     /// [`destroy`](Socket::destroy) with a reason: `on_error` gets it, then `on_close` with
     /// `had_error`. On a socket that is destroyed it does nothing.
     #[doc(alias = "destroy")]
     pub fn destroy_with(&mut self, error: impl Into<Error>) {
-        self.net.send_last(self.key);
-        self.net.fail(self.key, error.into());
+        let (net, key) = self.parts();
+        net.send_last(key);
+        net.fail(key, error.into());
     }
 
     /// [`end`](Socket::end), and destroys the socket at `finish` without waiting for the peer.
@@ -304,7 +339,8 @@ impl Socket<'_> {
     /// Node: [`socket.destroySoon`](https://nodejs.org/api/net.html#socketdestroysoon).
     #[doc(alias = "destroySoon")]
     pub fn destroy_soon(&mut self) {
-        self.net.destroy_soon(self.key);
+        let (net, key) = self.parts();
+        net.destroy_soon(key);
     }
 
     /// Closes the socket with a reset: the peer gets `ECONNRESET`. While connecting it waits for
@@ -314,7 +350,8 @@ impl Socket<'_> {
     /// Node: [`socket.resetAndDestroy`](https://nodejs.org/api/net.html#socketresetanddestroy).
     #[doc(alias = "resetAndDestroy")]
     pub fn reset_and_destroy(&mut self) {
-        self.net.reset(self.key);
+        let (net, key) = self.parts();
+        net.reset(key);
     }
 }
 
@@ -330,7 +367,8 @@ impl Socket<'_> {
     /// Node: [`socket.setTimeout`](https://nodejs.org/api/net.html#socketsettimeouttimeout-callback).
     #[doc(alias = "setTimeout")]
     pub fn set_timeout(&mut self, idle: Duration) {
-        self.net.set_idle_timeout(self.key, idle);
+        let (net, key) = self.parts();
+        net.set_idle_timeout(key, idle);
     }
 
     /// The idle timeout; `None` if there is none.
@@ -345,7 +383,8 @@ impl Socket<'_> {
     /// Node: [`socket.setNoDelay`](https://nodejs.org/api/net.html#socketsetnodelaynodelay).
     #[doc(alias = "setNoDelay")]
     pub fn set_no_delay(&mut self, no_delay: bool) {
-        self.net.set_no_delay(self.key, no_delay);
+        let (net, key) = self.parts();
+        net.set_no_delay(key, no_delay);
     }
 
     /// What the packets ask of the network (`IP_TOS`, `IPV6_TCLASS`): the DSCP in the upper six bits;
@@ -355,7 +394,8 @@ impl Socket<'_> {
     /// Node: [`socket.setTypeOfService`](https://nodejs.org/api/net.html#socketsettypeofservicetos).
     #[doc(alias = "setTypeOfService")]
     pub fn set_type_of_service(&mut self, value: u8) {
-        self.net.set_type_of_service(self.key, value);
+        let (net, key) = self.parts();
+        net.set_type_of_service(key, value);
     }
 
     /// What was set by [`set_type_of_service`](Socket::set_type_of_service), or else what the system
@@ -372,7 +412,8 @@ impl Socket<'_> {
     /// Node: [`socket.setKeepAlive`](https://nodejs.org/api/net.html#socketsetkeepaliveenable-initialdelay).
     #[doc(alias = "setKeepAlive")]
     pub fn set_keep_alive(&mut self, enable: bool, initial_delay: Duration) {
-        self.net.set_keep_alive(self.key, enable, initial_delay);
+        let (net, key) = self.parts();
+        net.set_keep_alive(key, enable, initial_delay);
     }
 
     /// Lets the loop end although this socket is open.
@@ -382,7 +423,8 @@ impl Socket<'_> {
         if let Some(entry) = self.entry_mut() {
             entry.flags.insert(Flags::UNREF);
         }
-        self.net.recount(self.key);
+        let (net, key) = self.parts();
+        net.recount(key);
     }
 
     /// Takes [`unref`](Socket::unref) back. Node: `socket.ref`, a word that Rust has taken.
@@ -390,7 +432,8 @@ impl Socket<'_> {
         if let Some(entry) = self.entry_mut() {
             entry.flags.remove(Flags::UNREF);
         }
-        self.net.recount(self.key);
+        let (net, key) = self.parts();
+        net.recount(key);
     }
 }
 

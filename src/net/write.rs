@@ -10,7 +10,7 @@ use super::flags::Flags;
 use super::ids::Key;
 use super::notes::Note;
 use crate::Error;
-use crate::connection::{Lifecycle, QueuePool, Refusal};
+use crate::connection::{QueuePool, Refusal};
 use bytes::Bytes;
 
 /// Bytes given to `write`.
@@ -22,30 +22,6 @@ pub(crate) enum Piece<'a> {
 }
 
 impl Net {
-    /// The usual write: `bytes` are few, to an open socket that is being served and has room, and
-    /// wait in its queue until its handler returns. False if it is not so, and nothing was done.
-    ///
-    /// What [`write`](Net::write) would do too, in one look at the socket. There is nothing to
-    /// count: an open socket with bytes to send is flushed, and counted, before its turn is over.
-    #[inline]
-    pub(super) fn gather(&mut self, key: Key, bytes: &[u8]) -> bool {
-        if self.serving != Some(key) || bytes.len() >= self.limits.direct_write_bytes {
-            return false;
-        }
-        let Some(entry) = self.sockets.get_mut(key) else {
-            return false;
-        };
-        let length = entry.queue.len() + bytes.len();
-        let fits = length < entry.high_water_mark as usize && length <= entry.write_cap();
-        if entry.lifecycle != Lifecycle::Open || !entry.may_send() || !fits || bytes.is_empty() {
-            return false;
-        }
-        entry.bytes_written += bytes.len() as u64;
-        entry.queue.push_copy(bytes, &mut self.pool);
-        entry.flags.insert(Flags::DIRTY);
-        true
-    }
-
     /// Accepts `piece` and answers whether more is welcome.
     pub(crate) fn write(&mut self, key: Key, piece: Piece<'_>, then: Option<OnWritten>) -> bool {
         let Some(entry) = self.sockets.get_mut(key) else {

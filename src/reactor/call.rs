@@ -4,80 +4,92 @@
 //! is dropped, which a panic does too. So a panic costs the socket that it was about, and nothing
 //! else.
 
-use crate::handler::{BoxedAcceptor, Handler};
-use crate::net::{Every, Key, Net, Target};
+use crate::handler::{BoxedAcceptor, Event, Handler};
+use crate::net::{Every, Key, Net, Socket, Target};
 
-/// A handler at work. It is put back when it has returned, unless it was replaced meanwhile; after a
-/// panic, too, and then the socket is destroyed.
-///
-/// The guard's own code is inlined, and what it calls gets its parts: as nothing points to it, it
-/// lives in registers.
-pub(super) struct SocketCall<'net> {
-    pub(super) net: &'net mut Net,
+/// Lets a handler have `event`, then sends what it wrote.
+#[inline(always)] // once a message
+pub(super) fn call_handler(
+    net: &mut Net,
     key: Key,
-    pub(super) handler: Option<Box<dyn Handler>>,
-    returned: bool,
+    handler: Box<dyn Handler>,
+    room_to_gather: usize,
+    event: Event<'_>,
+) {
+    net.serving = Some(key);
+    net.gathered.open(room_to_gather);
+    let mut call = SocketCall {
+        socket: Socket::new(net, key),
+        key,
+        handler: Some(handler),
+    };
+    if let Some(handler) = &mut call.handler {
+        handler.on_event(&mut call.socket, event);
+    }
+    let handler = call.handler.take(); // it did not panic
+    drop(call);
+    net.after_event(key, handler);
 }
 
-impl<'net> SocketCall<'net> {
-    pub(super) fn begin(
-        net: &'net mut Net,
-        key: Key,
-        handler: Box<dyn Handler>,
-    ) -> SocketCall<'net> {
-        net.serving = Some(key);
-        SocketCall {
-            net,
-            key,
-            handler: Some(handler),
-            returned: false,
-        }
-    }
-
-    /// A closure about one socket: it has no place to be put back to.
-    pub(super) fn of_closure(net: &'net mut Net, key: Key) -> SocketCall<'net> {
-        SocketCall {
-            net,
-            key,
-            handler: None,
-            returned: false,
-        }
-    }
-
-    /// It did not panic.
-    #[inline(always)]
-    pub(super) fn returned(&mut self) {
-        self.returned = true;
-        put_back(self.net, self.key, self.handler.take());
-    }
+/// A handler at work. After a panic it is put back, unless it was replaced meanwhile, and its socket
+/// is destroyed.
+struct SocketCall<'net> {
+    socket: Socket<'net>,
+    key: Key,
+    /// `None` once it has returned.
+    handler: Option<Box<dyn Handler>>,
 }
 
 impl Drop for SocketCall<'_> {
     #[inline(always)]
     fn drop(&mut self) {
-        if !self.returned {
-            panicked(self.net, self.key, self.handler.take());
+        if let Some(handler) = self.handler.take() {
+            panicked(self.socket.bare_net(), self.key, handler);
         }
-    }
-}
-
-#[inline]
-fn put_back(net: &mut Net, key: Key, handler: Option<Box<dyn Handler>>) {
-    net.serving = None;
-    if let Some(handler) = handler
-        && let Some(entry) = net.sockets.get_mut(key)
-        && entry.handler.is_none()
-    {
-        entry.handler = Some(handler);
     }
 }
 
 #[cold]
 #[inline(never)]
-fn panicked(net: &mut Net, key: Key, handler: Option<Box<dyn Handler>>) {
-    let handler = handler.filter(|_| !planted!(HandlerLostInPanic));
-    put_back(net, key, handler);
+fn panicked(net: &mut Net, key: Key, handler: Box<dyn Handler>) {
+    net.queue_gathered(key); // accepted, and lost as all that is queued
+    net.serving = None;
+    if let Some(entry) = net.sockets.get_mut(key)
+        && !planted!(HandlerLostInPanic)
+    {
+        entry.handler.get_or_insert(handler);
+    }
     net.give_up(key);
+}
+
+/// A completion at work: it has no place to be put back to. After a panic its socket is destroyed.
+pub(super) struct CompletionCall<'net> {
+    pub(super) net: &'net mut Net,
+    key: Key,
+    returned: bool,
+}
+
+impl<'net> CompletionCall<'net> {
+    pub(super) fn begin(net: &'net mut Net, key: Key) -> CompletionCall<'net> {
+        CompletionCall {
+            net,
+            key,
+            returned: false,
+        }
+    }
+
+    /// It did not panic.
+    pub(super) fn returned(mut self) {
+        self.returned = true;
+    }
+}
+
+impl Drop for CompletionCall<'_> {
+    fn drop(&mut self) {
+        if !self.returned {
+            self.net.give_up(self.key);
+        }
+    }
 }
 
 /// An acceptor at work. Dropping it puts the acceptor back; after a panic it also destroys the

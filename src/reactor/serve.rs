@@ -4,6 +4,7 @@
 //! Each entry gets a budget; what is left when it is used up goes to the tail of the queue with its
 //! bits still latched, so nobody starves and no edge is needed twice.
 
+use super::call::call_handler;
 use super::{Reactor, tell};
 use crate::Event;
 use crate::connection::{Input, Tell};
@@ -26,12 +27,41 @@ impl Reactor {
         }
     }
 
+    /// Nearly always a message has come and nothing else: one read, one call and one send, in two
+    /// looks at the socket.
+    #[inline(always)] // into the loop
     fn serve_socket(&mut self, key: Key) {
         let net = &mut self.net;
         let Some(entry) = net.sockets.get_mut(key) else {
             return;
         };
         entry.flags.remove(Flags::IN_READY);
+        if !entry.expects_message() {
+            return self.serve_other(key);
+        }
+        let (sys, idle, buffer) = (&mut net.sys, &mut net.idle, &mut self.buffer);
+        match entry.read_message(key, sys, idle, net.tick, buffer) {
+            Ok(bytes) => {
+                let (handler, room) = (entry.handler.take(), entry.plain_room(&net.gathered));
+                if let Some(handler) = handler {
+                    let data = Event::Data(&self.buffer[..bytes]);
+                    call_handler(net, key, handler, room, data);
+                }
+            }
+            Err(answer) => {
+                let filled = net.take_in(key, answer, &self.buffer);
+                self.serve_filled(key, false, filled);
+            }
+        }
+    }
+
+    /// Serves a socket of which anything may be expected.
+    #[inline(never)] // a loop of its own, with all registers, for the others
+    fn serve_other(&mut self, key: Key) {
+        let net = &mut self.net;
+        let Some(entry) = net.sockets.get_mut(key) else {
+            return;
+        };
         // Before the handlers: one that pauses now may be resumed within the turn, and then no call
         // is owed for it.
         let was_paused = entry.latch.is_paused();
@@ -41,10 +71,17 @@ impl Reactor {
             }
             tell::connected(net, key);
         }
+        let filled = net.fill(key, &mut self.buffer);
+        self.serve_filled(key, was_paused, filled);
+    }
+
+    /// Goes on after a first read.
+    #[inline(never)]
+    fn serve_filled(&mut self, key: Key, was_paused: bool, filled: Filled) {
         // Input first: it may still be there when the way out is gone already (C17).
-        let quiet = self.read(key);
+        let quiet = self.read(key, filled);
         if quiet && !was_paused {
-            return; // as nearly always
+            return;
         }
         let net = &mut self.net;
         let Some(entry) = net.sockets.get(key) else {
@@ -67,11 +104,13 @@ impl Reactor {
 
     /// Reads and tells until the kernel has nothing, the socket is paused or through, or the budget
     /// is used up. True if there is nothing else to be done for the socket, as far as was seen.
-    fn read(&mut self, key: Key) -> bool {
+    fn read(&mut self, key: Key, filled: Filled) -> bool {
         let net = &mut self.net;
         let mut bytes_left = net.limits.read_bytes;
+        let mut filled = Some(filled);
         for _ in 0..net.limits.reads {
-            let bytes = match net.fill(key, &mut self.buffer) {
+            let filled = filled.take();
+            let bytes = match filled.unwrap_or_else(|| net.fill(key, &mut self.buffer)) {
                 Filled::Data(bytes) => {
                     tell::event(net, key, Event::Data(&self.buffer[..bytes]));
                     bytes

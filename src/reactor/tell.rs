@@ -6,7 +6,7 @@
 
 #[cfg(feature = "signal")]
 use super::call::SignalCall;
-use super::call::{IntervalCall, ResolverCall, ServerCall, SocketCall};
+use super::call::{CompletionCall, IntervalCall, ResolverCall, ServerCall, call_handler};
 use crate::handler::{BoxedAcceptor, Dropped, Event};
 use crate::net::{
     Asking, Due, Flags, Key, Mail, Net, Note, Notes, Server, ServerNote, Socket, Step, Target,
@@ -17,14 +17,11 @@ pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
     let Some(entry) = net.sockets.get_mut(key) else {
         return;
     };
-    if let Some(handler) = entry.handler.take() {
-        let mut call = SocketCall::begin(net, key, handler);
-        if let Some(handler) = &mut call.handler {
-            handler.on_event(&mut Socket::new(call.net, key), event);
-        }
-        call.returned();
+    let room = entry.room_to_gather(&net.gathered);
+    match entry.handler.take() {
+        Some(handler) => call_handler(net, key, handler, room, event),
+        None => net.after_call(key),
     }
-    net.after_event(key);
 }
 
 /// As [`event`], unless the socket is destroyed.
@@ -200,7 +197,7 @@ pub(super) fn completions(net: &mut Net, key: Key) {
         let Some((run, outcome)) = net.next_completion(key) else {
             return;
         };
-        let mut call = SocketCall::of_closure(net, key);
+        let call = CompletionCall::begin(net, key);
         run(call.net, outcome);
         call.returned();
     }

@@ -110,7 +110,9 @@ impl Socket<'_> {
     /// Bytes accepted by `write` so far, those that still wait included.
     #[doc(alias = "bytesWritten")]
     pub fn bytes_written(&self) -> u64 {
-        self.entry().map_or(0, |entry| entry.bytes_written)
+        let gathered = self.net.gathered.len() as u64;
+        self.entry()
+            .map_or(0, |entry| entry.bytes_written + gathered)
     }
 
     /// Where the socket stands, in Node's words.

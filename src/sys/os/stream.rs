@@ -1,6 +1,6 @@
 //! Connecting, bytes and options on the real system.
 
-use std::io::{self, IoSlice, Read};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
@@ -64,8 +64,8 @@ pub(crate) fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usiz
 }
 
 #[inline]
-pub(crate) fn write(stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    SockRef::from(stream).send_with_flags(bytes, NO_SIGNAL)
+pub(crate) fn write(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
+    stream.write(bytes) // std's own send, which takes care of the signal
 }
 
 #[inline]
