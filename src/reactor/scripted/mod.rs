@@ -7,6 +7,7 @@ mod accepting;
 mod batches;
 mod clock;
 mod connecting;
+mod gathering;
 mod idle;
 mod log;
 mod parking;
