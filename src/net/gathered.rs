@@ -66,6 +66,12 @@ impl Gathered {
         self.room = 0;
     }
 
+    /// Nobody gathers, and nothing was. Not needed by the loop itself.
+    #[cfg(feature = "sim")]
+    pub(super) fn is_closed(&self) -> bool {
+        self.room == 0 && self.bytes.is_empty()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }

@@ -20,10 +20,14 @@ impl Net {
     /// With what does not agree.
     pub(crate) fn assert_sound(&self) {
         let ready = standing("ready", self.ready.iter());
-        let notes = standing("notes", self.notes.iter());
-        let closing = standing("closing", self.closing.iter());
+        let notes = standing("notes", self.notes.iter().copied());
+        let closing = standing("closing", self.closing.iter().copied());
         assert!(self.freed.is_empty(), "a turn frees all that it has closed");
         assert_eq!(self.serving, None, "nobody is served between turns");
+        assert!(
+            self.gathered.is_closed(),
+            "who gathers has a handler that runs"
+        );
 
         let (mut alive, mut idle_entries) = (0, 0);
         let mut connections = BTreeMap::new();
@@ -139,7 +143,7 @@ impl Net {
 }
 
 /// How often each target stands in a work list.
-fn standing<'a>(list: &str, targets: impl Iterator<Item = &'a Target>) -> BTreeMap<u64, usize> {
+fn standing(list: &str, targets: impl Iterator<Item = Target>) -> BTreeMap<u64, usize> {
     let mut standing = BTreeMap::new();
     for target in targets {
         let times = standing.entry(target.to_token()).or_insert(0);
