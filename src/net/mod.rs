@@ -5,7 +5,7 @@
 //! Only `reactor` does that.
 //!
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
-//! kernel), `decode`, `write` and `drain` (to the kernel), `pipe`, `pause`, `idle`, `timers`, `destroy`;
+//! kernel), `decode`, `write`, `gathered` and `drain` (to the kernel), `after` (a call), `pipe`, `pause`, `idle`, `timers`, `destroy`;
 //! `remote` is the door from other threads, `offload` work on them, `signals` those of the process,
 //! `shutdown` an end for all. `socket` and `server` are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
