@@ -126,14 +126,15 @@ fn mio_interest(interest: Interest) -> mio::Interest {
 /// failed direction counts as ready, because the call that finds it out does not block.
 #[inline]
 fn readiness(event: &Event) -> Readiness {
-    // `is_readable` alone would take an urgent byte for input. No interest of ours asks for both,
-    // so whatever comes with PRI is not IN.
-    let has_input = event.is_readable() && !event.is_priority();
     let closed = event.is_read_closed() || event.is_write_closed();
-    if has_input && !(event.is_writable() || closed || event.is_error()) {
+    let other = event.is_writable() || event.is_priority() || event.is_error() || closed;
+    if event.is_readable() && !other {
         return Readiness::READ; // nearly always
     }
     let mut ready = Readiness::empty();
+    // `is_readable` alone would take an urgent byte for input. No interest of ours asks for both,
+    // so whatever comes with PRI is not IN.
+    let has_input = event.is_readable() && !event.is_priority();
     if has_input || event.is_read_closed() || event.is_error() {
         ready.insert(Readiness::READ);
     }
