@@ -11,6 +11,7 @@
 //! After: G. Varghese and T. Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987.
 
 use super::entries::{Entries, EntryId, List};
+use super::occupied::Occupied;
 use super::slot::{LEVELS, SLOTS, Slot};
 
 /// Entries ordered by deadline, at the cost of a constant each; exact over the whole range of a
@@ -24,10 +25,8 @@ pub(crate) struct Wheel {
     /// Invariant: no deadline is earlier, and every entry stands in `Slot::of(deadline, present)`.
     present: u64,
     entries: Entries,
-    /// Which slots are in use, a word a level.
-    ///
-    /// Invariant: bit `index` of word `level` is set if and only if that list is not empty.
-    occupied: [u64; LEVELS],
+    /// Invariant: a slot is in it if and only if its list is not empty.
+    occupied: Occupied,
     /// The one allocation that does not depend on the number of entries: 5.5 KiB.
     lists: Box<[[List; SLOTS]; LEVELS]>,
     /// How often a cascade has moved an entry.
@@ -41,7 +40,7 @@ impl Wheel {
         Wheel {
             present: now,
             entries: Entries::new(),
-            occupied: [0; LEVELS],
+            occupied: Occupied::default(),
             lists: Box::new([[List::EMPTY; SLOTS]; LEVELS]),
             #[cfg(test)]
             cascaded: 0,
@@ -93,7 +92,7 @@ impl Wheel {
     /// out last. A `now` before the present counts as the present.
     pub(crate) fn pop_due(&mut self, now: u64) -> Option<u32> {
         let now = now.max(self.present);
-        while let Some(slot) = self.earliest_slot() {
+        while let Some(slot) = self.occupied.earliest() {
             let start = slot.start(self.present);
             if start > now {
                 break;
@@ -121,7 +120,9 @@ impl Wheel {
     /// earlier than the earliest deadline if a cascade has to be made first: whoever sleeps until
     /// then wakes at most once for each level that an entry passes.
     pub(crate) fn next_wake(&self) -> Option<u64> {
-        self.earliest_slot().map(|slot| slot.start(self.present))
+        self.occupied
+            .earliest()
+            .map(|slot| slot.start(self.present))
     }
 
     #[cfg(any(test, feature = "sim"))]
@@ -146,9 +147,9 @@ impl Wheel {
             // One comparison a level, not one a slot: this runs after each turn of a simulation.
             let lists = self.lists[level].iter().rev();
             let used = lists.fold(0, |used, list| used << 1 | u64::from(!list.is_empty()));
-            assert_eq!(self.occupied[level], used, "level {level}");
+            assert_eq!(self.occupied.level(level), used, "level {level}");
         }
-        if let Some(slot) = self.earliest_slot() {
+        if let Some(slot) = self.occupied.earliest() {
             assert!(slot.start(self.present) >= self.present, "passed over");
         }
     }
@@ -164,19 +165,12 @@ impl Wheel {
         self.entries.len()
     }
 
-    /// The slot that the present reaches first. Looks at one word a level, not at slots.
-    fn earliest_slot(&self) -> Option<Slot> {
-        let level = self.occupied.iter().position(|&slots| slots != 0)?;
-        let index = self.occupied[level].trailing_zeros();
-        Some(Slot::new(level, index as usize))
-    }
-
     /// Lets the entries of `slot`, whose first tick the present has reached, sink to lower levels.
     fn cascade(&mut self, slot: Slot) {
         let mut next = self.list(slot).first();
         debug_assert!(next.is_some(), "{slot:?} would be the earliest for ever");
         self.lists[slot.level()][slot.index()] = List::EMPTY;
-        self.occupied[slot.level()] &= !(1 << slot.index());
+        self.occupied.remove(slot);
         // From first to last, and before anything new can enter the lists below: that keeps the
         // entries of one tick in the order of their arming, whatever level each of them started on.
         while let Some(entry) = next {
@@ -194,7 +188,7 @@ impl Wheel {
         let slot = Slot::of(self.entries.deadline(entry), self.present);
         let list = &mut self.lists[slot.level()][slot.index()];
         self.entries.push_back(list, slot, entry);
-        self.occupied[slot.level()] |= 1 << slot.index();
+        self.occupied.insert(slot);
         slot
     }
 
@@ -202,7 +196,7 @@ impl Wheel {
         let list = &mut self.lists[slot.level()][slot.index()];
         self.entries.unlink(list, entry);
         if list.is_empty() {
-            self.occupied[slot.level()] &= !(1 << slot.index());
+            self.occupied.remove(slot);
         }
     }
 
@@ -224,7 +218,7 @@ impl Wheel {
             for index in 0..SLOTS {
                 let slot = Slot::new(level, index);
                 let walked = self.entries.walk(self.list(slot), slot);
-                let bit = self.occupied[level] >> index & 1 == 1;
+                let bit = self.occupied.level(level) >> index & 1 == 1;
                 assert_eq!(bit, !walked.is_empty(), "{slot:?}");
                 for &entry in &walked {
                     let deadline = self.entries.deadline(entry);
