@@ -56,6 +56,7 @@
 //! - `signal` adds `Net::on_signal` and the module `signal`: signals of the process, told in the loop.
 //! - `sim` adds the module `sim`: a seeded world in virtual time, on a network that breaks on
 //!   purpose, in which handlers run unchanged.
+//! - `bench` is for this project's own benches; not part of the interface. It brings `sim` along.
 
 #![forbid(unsafe_code)]
 
@@ -80,12 +81,12 @@ pub mod book;
 mod connect;
 mod connection;
 mod error;
-#[cfg(fuzzing)] // set by cargo-fuzz, never by a feature
-#[doc(hidden)]
-pub mod fuzzing;
 mod handler;
 #[cfg(feature = "listen-fds")]
 mod inherited;
+#[cfg(any(fuzzing, feature = "bench"))] // `fuzzing` is set by cargo-fuzz, never by a feature
+#[doc(hidden)]
+pub mod inside;
 mod ip;
 mod log_limit;
 mod net;

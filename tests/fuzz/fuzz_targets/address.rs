@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 
 use libfuzzer_sys::fuzz_target;
-use netloop::fuzzing::{Place, resolve_connect, resolve_listen};
+use netloop::inside::{Place, resolve_connect, resolve_listen};
 use netloop::{ConnectOptions, Error, ListenOptions};
 
 /// What an address can be wrong with.

@@ -8,7 +8,7 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use netloop::Encoding;
-use netloop::fuzzing::Decoder;
+use netloop::inside::Decoder;
 
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Name {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use netloop::fuzzing::{EntryId, Wheel};
+use netloop::inside::{EntryId, Wheel};
 
 #[derive(Arbitrary, Debug)]
 struct History {

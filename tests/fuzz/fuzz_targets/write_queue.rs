@@ -4,7 +4,7 @@
 use arbitrary::Arbitrary;
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use netloop::fuzzing::WriteQueues;
+use netloop::inside::WriteQueues;
 
 /// The most slices that a vectored send may have (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
