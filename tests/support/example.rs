@@ -5,7 +5,7 @@ use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
 
 /// A running example that has printed where it listens.
 pub struct Example {
@@ -66,6 +66,13 @@ impl Example {
     fn proc(&self, name: &str) -> PathBuf {
         format!("/proc/{}/{name}", self.process.0.id()).into()
     }
+}
+
+/// Runs one to its end.
+pub fn finished(name: &str, arguments: &[&str]) -> Output {
+    let mut command = Command::new(path_of(name));
+    let command = command.args(arguments).stdin(Stdio::null());
+    command.output().unwrap()
 }
 
 fn spawn(name: &str, arguments: &[&str], stderr: Stdio) -> (Process, BufReader<ChildStdout>) {
