@@ -4,13 +4,14 @@
 //! which is echoed; `net.stats()` is asked for after each turn (`asked`) or never (`never_asked`).
 //! Unit: time for one turn; the throughput line counts events. No system call is in it.
 //!
-//! Counting has no switch, so there is no "off" to measure here. A count is one addition to a number
-//! that is in the cache, as the calls around it use its neighbours; a switch would be a load and a
-//! branch in its place, so a loop that is told not to count would win nothing over one that does, and
-//! would have two ways to be tested.
+//! Counting has no switch, so there is no "off" to measure. A count is one instruction, an addition to
+//! memory that is in the cache; a switch would be a load, a comparison and a branch in its place.
 //!
-//! What the counts take was measured by taking them out by hand (every `+= 1` on `Calls` in
-//! `src/sys/stream.rs` and `src/sys/mod.rs`): INSTRUCTIONS
+//! What counting takes was measured by taking it out by hand, every `calls.… += …` and `counters.… +=
+//! …` in `src`, and counting the user instructions of the loop on the stand-in with cachegrind, as the
+//! slope between 20 and 120 turns of 1,000 messages each: 666.6 without, 668.6 with it. So an echoed
+//! message pays two instructions, one for its read and one for its write, and a turn seven more.
+//! Asking for all of it by `net.stats()` takes 47. (rustc 1.95, release profile, x86-64.)
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use netloop::inside::StandIn;
