@@ -10,9 +10,12 @@
 use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+use bytes::Bytes;
 
 use crate::net::Limits;
 use crate::sys::{Bell, Interest, Job, Kernel, Pool, Readiness, Sys};
@@ -52,6 +55,9 @@ struct State {
     echoes: u64,
     /// What was read last, and by whom.
     last_read: (u32, [u8; MESSAGE_BYTES]),
+    /// Where the bytes stand whose writes are counted, and how often they were written from there.
+    watched: Range<*const u8>,
+    uncopied: u64,
 }
 
 impl Default for State {
@@ -69,6 +75,8 @@ impl Default for State {
             reads: 0,
             echoes: 0,
             last_read: (LISTENER, [0; MESSAGE_BYTES]),
+            watched: [].as_ptr_range(),
+            uncopied: 0,
         }
     }
 }
@@ -136,6 +144,16 @@ impl StandIn {
     /// Writes that were, in one piece and on the same connection, what had been read last.
     pub fn echoes(&self) -> u64 {
         self.0.borrow().echoes
+    }
+
+    /// Counts writes of these bytes and no copy of them: all of them, from where they stand.
+    pub fn watch(&self, bytes: &Bytes) {
+        self.0.borrow_mut().watched = bytes.as_ptr_range();
+    }
+
+    /// Writes of what is [watched](StandIn::watch) since the beginning.
+    pub fn uncopied_writes(&self) -> u64 {
+        self.0.borrow().uncopied
     }
 
     /// The same kernel without a loop: with `connections` of its own, which are echoed by hand.
@@ -311,6 +329,7 @@ impl Kernel for StandIn {
         let state = &mut *self.0.borrow_mut();
         let (reader, message) = &state.last_read;
         state.echoes += u64::from(*reader == stream && message == bytes);
+        state.uncopied += u64::from(state.watched == bytes.as_ptr_range());
         Ok(bytes.len())
     }
 
