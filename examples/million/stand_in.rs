@@ -144,6 +144,7 @@ impl Army {
             count: 1,
             took,
             longest: took,
+            longest_nth: 1,
         })
     }
 
@@ -172,13 +173,18 @@ struct Turns {
     count: u64,
     took: Duration,
     longest: Duration,
+    /// Which one that was.
+    longest_nth: u64,
 }
 
 impl Turns {
     fn add(&mut self, more: Turns) {
+        if more.longest > self.longest {
+            self.longest = more.longest;
+            self.longest_nth = self.count + more.longest_nth;
+        }
         self.count += more.count;
         self.took += more.took;
-        self.longest = self.longest.max(more.longest);
     }
 }
 
@@ -188,12 +194,13 @@ impl std::fmt::Display for Turns {
             count,
             took,
             longest,
+            longest_nth,
         } = self;
         let mean = took.checked_div(u32::try_from(*count).unwrap_or(u32::MAX));
         let mean = mean.unwrap_or_default();
         write!(
             f,
-            "{took:.1?} in {count} turns: mean {mean:.1?}, longest {longest:.1?}"
+            "{took:.1?} in {count} turns: mean {mean:.1?}, longest {longest:.1?} (nr. {longest_nth})"
         )
     }
 }
