@@ -28,6 +28,7 @@ pub(crate) fn follow_orders(echo: &str, silent: &str) -> Outcome {
     let mut clients = Clients {
         reactor: Reactor::new()?,
         began: 0,
+        barred: Rc::default(),
         used: Rc::default(),
         failed: Rc::default(),
         deadline: Instant::now() + PATIENCE,
@@ -51,8 +52,9 @@ pub(crate) fn follow_orders(echo: &str, silent: &str) -> Outcome {
 
 struct Clients {
     reactor: Reactor,
-    /// Connections begun.
+    /// Connections begun, and how many of them came to nothing because somebody else has the port.
     began: u32,
+    barred: Rc<Cell<u32>>,
     /// Connections whose message has come back.
     used: Rc<Cell<u32>>,
     failed: Rc<Cell<Option<netloop::Error>>>,
@@ -62,8 +64,10 @@ struct Clients {
 impl Clients {
     fn use_each(&mut self, address: &str, count: u32) -> Outcome {
         while self.used.get() < count {
-            while self.began < count && self.began - self.used.get() < AT_ONCE {
+            let under_way = |it: &Clients| it.began - it.barred.get() - it.used.get();
+            while self.used.get() + under_way(self) < count && under_way(self) < AT_ONCE {
                 let (used, failed) = (Rc::clone(&self.used), Rc::clone(&self.failed));
+                let barred = Rc::clone(&self.barred);
                 let mut left = MESSAGE.len();
                 let handler = handler_fn(move |socket, event| match event {
                     Event::Connect => drop(socket.write(MESSAGE)),
@@ -73,6 +77,9 @@ impl Clients {
                             used.set(used.get() + 1);
                             socket.set_handler(handler_fn(|_, _| ())); // it has done its work
                         }
+                    }
+                    Event::Error(error) if error.code() == "EADDRINUSE" => {
+                        barred.set(barred.get() + 1);
                     }
                     Event::Error(error) => failed.set(Some(error.clone())),
                     _ => {}
@@ -132,8 +139,8 @@ impl Clients {
     }
 }
 
-/// Where the nth connection calls from: nobody else's place, as it has this process's number in it.
-/// Linux answers under all of 127.0.0.0/8, so that there are more places than one address has ports.
+/// Where the nth connection calls from. The address is nobody else's, as it has this process's number
+/// in it; a port may be that of a server which listens on all addresses. Linux answers under all of 127.0.0.0/8, so that there are more places than one address has ports.
 fn place(nth: u32) -> (Ipv4Addr, u16) {
     let [_, _, high, low] = std::process::id().to_be_bytes();
     let group = 1 + (nth / PORTS % 254) as u8; // twelve million places, and more are taken twice
