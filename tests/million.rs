@@ -26,8 +26,9 @@ fn figure(printed: &str, row: &str) -> f64 {
     first.unwrap_or_else(|| panic!("no {row:?} in {printed}"))
 }
 
-/// What a connection may take in a debug build, in which mio adds to it, and while tables grow.
-const PLAUSIBLE_BYTES: std::ops::RangeInclusive<f64> = 1.0..=1_024.0;
+/// Less and more than a connection takes, in a debug build too, in which mio adds to it.
+const LEAST_BYTES: f64 = 64.0;
+const MOST_BYTES: f64 = 512.0;
 
 #[test]
 fn real_connections_are_opened_used_measured_and_filled() {
@@ -37,10 +38,8 @@ fn real_connections_are_opened_used_measured_and_filled() {
         "{printed}"
     );
     assert!(figure(&printed, "opened and used") >= 1.0, "{printed}");
-    assert!(
-        PLAUSIBLE_BYTES.contains(&figure(&printed, "user memory")),
-        "{printed}"
-    );
+    let bytes = figure(&printed, "user memory");
+    assert!((LEAST_BYTES..=MOST_BYTES).contains(&bytes), "{printed}");
     let taken = figure(&printed, "full, bytes in it");
     assert!(taken >= 4_096.0, "{printed}");
     // The kernel's own figures are the whole machine's, and others are at work on it.
@@ -57,23 +56,21 @@ fn on_the_stand_in_every_phase_comes_to_its_end() {
         "--connections",
         "0",
         "--stand-in",
-        "5000",
+        "50000",
         "--stand-in",
         "1",
     ]);
     let (many, one) = printed.split_once("\n\n").unwrap();
     assert!(
-        many.starts_with("5000 connections on a stand-in kernel"),
+        many.starts_with("50000 connections on a stand-in kernel"),
         "{printed}"
     );
     assert!(
         one.starts_with("1 connections on a stand-in kernel"),
         "{printed}"
     );
-    assert!(
-        PLAUSIBLE_BYTES.contains(&figure(many, "memory")),
-        "{printed}"
-    );
+    let bytes = figure(many, "memory");
+    assert!((LEAST_BYTES..=MOST_BYTES).contains(&bytes), "{printed}");
     for part in [many, one] {
         for row in [
             "open",
@@ -86,9 +83,9 @@ fn on_the_stand_in_every_phase_comes_to_its_end() {
             assert!(figure(part, row) >= 0.0, "{row}");
         }
     }
-    // No turn expires more than 4,096, and the second one brings the rest.
+    // No turn tells more than 4,096 of them.
     let at_once = many.lines().find(|line| line.contains("expire at once"));
-    assert!(at_once.unwrap().contains(" in 2 turns"), "{printed}");
+    assert!(at_once.unwrap().contains(" in 13 turns"), "{printed}");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::{fs, io};
 /// As `sysconf(_SC_PAGESIZE)` says wherever this example was tried; /proc/net/sockstat counts in pages.
 const PAGE_BYTES: u64 = 4096;
 
-/// User memory that this process has and nobody else, its pages that were written to.
+/// User memory that a process has written to: `Anonymous` in `/proc/PID/smaps_rollup`, proc_pid_smaps(5).
 ///
-/// `Private_Dirty` in `/proc/PID/smaps_rollup`, proc_pid_smaps_rollup(5).
-pub(crate) fn private_dirty(process: &str) -> io::Result<u64> {
+/// `Private_Dirty` would be the same, but for the pages of a program that was built just now: they count as
+/// dirty until the disk has them.
+pub(crate) fn anonymous(process: &str) -> io::Result<u64> {
     let path = format!("/proc/{process}/smaps_rollup");
-    kib(&read(&path)?, "Private_Dirty:").ok_or_else(|| missing(&path))
+    kib(&read(&path)?, "Anonymous:").ok_or_else(|| missing(&path))
 }
 
 /// Memory that could be had without swapping.

@@ -45,12 +45,12 @@ pub(crate) fn report(asked: u32) -> Outcome<Table> {
     let mut clients = Half::start(&[CLIENTS, echo, silent])?;
 
     clients.order(&format!("use {few}"))?;
-    let user_before = proc::private_dirty(&server.id())?;
+    let user_before = proc::anonymous(&server.id())?;
     let before = Kernel::now()?;
     let began = Instant::now();
     clients.order(&format!("use {many}"))?;
     let opened_in = began.elapsed();
-    let user_after = proc::private_dirty(&server.id())?;
+    let user_after = proc::anonymous(&server.id())?;
     let after = Kernel::now()?;
 
     let connections = f64::from(many - few);
@@ -62,7 +62,7 @@ pub(crate) fn report(asked: u32) -> Outcome<Table> {
     let user = (user_after as f64 - user_before as f64) / connections;
     table.row(
         "user memory",
-        format!("{user:.0} bytes a connection in the server, Private_Dirty"),
+        format!("{user:.0} bytes a connection in the server, Anonymous"),
     );
     kernel_rows(&mut table, &before, &after, connections);
 

@@ -38,16 +38,16 @@ pub(crate) fn report(connections: u32) -> Outcome<Table> {
     }
     let each = |turns: &Turns| turns.took.as_secs_f64() * 1e9 / f64::from(connections);
 
-    let before = proc::private_dirty("self")?;
+    let before = proc::anonymous("self")?;
     let mut army = Army::new()?;
     army.stand_in.peers_connect(connections);
     let all = connections as usize;
     let opening = army.turn_until(|army| army.stand_in.open_connections() == all)?;
-    let after = proc::private_dirty("self")?;
+    let after = proc::anonymous("self")?;
     let bytes = after.saturating_sub(before) as f64 / f64::from(connections) - STAND_IN_BYTES;
     table.row(
         "memory",
-        format!("{bytes:.0} bytes a connection, Private_Dirty"),
+        format!("{bytes:.0} bytes a connection, Anonymous"),
     );
     let rate = f64::from(connections) / opening.took.as_secs_f64();
     table.row("open", format!("{rate:.0} connections a second, {opening}"));
@@ -103,7 +103,7 @@ pub(crate) fn report(connections: u32) -> Outcome<Table> {
         format!("{:.0} ns a connection, {closing}", each(&closing)),
     );
     let own = f64::from(connections) * STAND_IN_BYTES;
-    let left = proc::private_dirty("self")?.saturating_sub(before) as f64 - own;
+    let left = proc::anonymous("self")?.saturating_sub(before) as f64 - own;
     table.row(
         "memory then",
         format!("{:.0} KiB in all", left.max(0.0) / 1024.0),
