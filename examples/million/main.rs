@@ -44,7 +44,7 @@ struct Arguments {
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if words.iter().any(|word| word == "--help" || word == "-h") {
-        println!("{USAGE}");
+        let _ = writeln!(io::stdout(), "{USAGE}"); // who does not listen needs no help
         return ExitCode::SUCCESS;
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
