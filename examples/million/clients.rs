@@ -8,7 +8,7 @@
 use crate::Outcome;
 use netloop::{ConnectOptions, Event, Reactor, SocketId, handler_fn};
 use std::cell::{Cell, RefCell};
-use std::io;
+use std::io::{self, Write};
 use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -38,11 +38,11 @@ pub(crate) fn follow_orders(echo: &str, silent: &str) -> Outcome {
         match order.split_once(' ') {
             Some(("use", count)) => {
                 clients.use_each(echo, count.parse()?)?;
-                println!("used");
+                writeln!(io::stdout(), "used")?;
             }
             Some(("fill", count)) => {
                 let bytes = clients.fill(silent, count.parse()?)?;
-                println!("filled {bytes}");
+                writeln!(io::stdout(), "filled {bytes}")?;
             }
             _ => return Err(format!("what is {order:?}?").into()),
         }

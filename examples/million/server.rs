@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use netloop::{Event, ListenOptions, Reactor, handler_fn};
-use std::io;
+use std::io::{self, Write};
 use std::thread;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub(crate) fn serve() -> Outcome {
     let silent = ListenOptions::from("127.0.0.1:0").pause_on_connect(true);
     let silent = net.listen(silent, |_socket| handler_fn(|_, _| ()))?;
     let silent = silent.address().ok_or("a server without an address")?;
-    println!("{echo} {silent}");
+    writeln!(io::stdout(), "{echo} {silent}")?;
     reactor.run()?;
     Ok(())
 }
