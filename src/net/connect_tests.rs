@@ -167,6 +167,59 @@ fn r14_what_was_set_before_the_attempt_is_applied_once_and_only_what_held_in_the
 }
 
 #[test]
+fn r14_how_the_kernel_acknowledges_and_how_much_it_takes_are_remembered_too() {
+    let script = Script::new();
+    let (mut reactor, id, _) = connecting(&script);
+    let mut socket = reactor.net().socket(id).unwrap();
+    socket.set_quick_ack(true);
+    socket.set_quick_ack(false);
+    socket.set_not_sent_low_water_mark(5);
+    socket.set_not_sent_low_water_mark(usize::MAX);
+    assert_eq!(*script.calls(), [], "there is no descriptor yet");
+    turn(&mut reactor);
+    script.ready(3, Readiness::WRITE);
+    turn(&mut reactor);
+    let mut settings = script.take_calls();
+    settings.retain(|call| {
+        matches!(
+            call,
+            Call::SetQuickAck(..) | Call::SetNotSentLowWaterMark(..)
+        )
+    });
+    let held = [
+        Call::SetQuickAck(3, false),
+        Call::SetNotSentLowWaterMark(3, u32::MAX),
+    ];
+    assert_eq!(settings, held);
+
+    // The kernel forgets the one, so each time is a call; the other may be given back to it.
+    let mut socket = reactor.net().socket(id).unwrap();
+    socket.set_quick_ack(true);
+    socket.set_quick_ack(true);
+    socket.set_not_sent_low_water_mark(0);
+    let calls = [
+        Call::SetQuickAck(3, true),
+        Call::SetQuickAck(3, true),
+        Call::SetNotSentLowWaterMark(3, 0),
+    ];
+    assert_eq!(script.take_calls(), calls);
+
+    // A refusal harms nobody, and a destroyed socket is left alone.
+    for _ in 0..2 {
+        script.answer(Kind::SetOption, Err(libc::ENOPROTOOPT));
+    }
+    let mut socket = reactor.net().socket(id).unwrap();
+    socket.set_quick_ack(true);
+    socket.set_not_sent_low_water_mark(1);
+    assert!(!socket.destroyed());
+    socket.destroy();
+    script.take_calls();
+    socket.set_quick_ack(true);
+    socket.set_not_sent_low_water_mark(1);
+    assert_eq!(*script.calls(), []);
+}
+
+#[test]
 fn r14_an_option_taken_back_before_the_attempt_is_never_asked_for() {
     let script = Script::new();
     let (mut reactor, id, _) = connecting(&script);

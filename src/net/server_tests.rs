@@ -24,9 +24,15 @@ struct Recorder {
 impl Acceptor for Recorder {
     fn on_connection(&mut self, socket: &mut Socket<'_>) -> Box<dyn Handler> {
         let asked = self.script.take_calls();
-        let set = asked
-            .iter()
-            .filter(|call| matches!(call, Call::SetNoDelay(..) | Call::SetKeepAlive(..)));
+        let set = asked.iter().filter(|call| {
+            matches!(
+                call,
+                Call::SetNoDelay(..)
+                    | Call::SetQuickAck(..)
+                    | Call::SetNotSentLowWaterMark(..)
+                    | Call::SetKeepAlive(..)
+            )
+        });
         let set: Vec<_> = set.collect();
         let port = socket.remote_port().unwrap();
         self.log
@@ -110,12 +116,16 @@ fn r95_options_are_applied_before_connection_is_told() {
     let script = Script::new();
     let options = ListenOptions::from(80)
         .no_delay(true)
+        .quick_ack(true)
+        .not_sent_low_water_mark(16_384)
         .keep_alive(true)
         .keep_alive_initial_delay(Duration::from_secs(5));
     let (mut reactor, log) = serving(&script, options);
     accepts(&script, &mut reactor, &[peer(1)]);
     let set = [
         Call::SetNoDelay(ACCEPTED, true),
+        Call::SetQuickAck(ACCEPTED, true),
+        Call::SetNotSentLowWaterMark(ACCEPTED, 16_384),
         Call::SetKeepAlive(ACCEPTED, true, Some(5)),
     ];
     assert_eq!(*log.borrow(), [format!("connection 1 {set:?}")]);

@@ -1,4 +1,5 @@
-//! Settings of a socket that the kernel keeps: no-delay, keep-alive, type of service.
+//! Settings of a socket that the kernel keeps: when it sends and acknowledges, how it probes, what its
+//! packets ask for.
 //!
 //! Before a connect has begun there is no descriptor to set them on: they are remembered, and
 //! applied once with it (R14). A setting that the kernel refuses is no reason to lose a connection
@@ -8,7 +9,7 @@ use super::Net;
 use super::entry::SocketEntry;
 use super::flags::Flags;
 use super::ids::Key;
-use crate::options::{SocketOptions, keep_alive_delay};
+use crate::options::{SocketOptions, keep_alive_delay, water_mark};
 use crate::sys::Sys;
 use std::time::Duration;
 
@@ -21,6 +22,30 @@ impl Net {
             settings.no_delay = no_delay;
         } else if entry.flags.contains(Flags::NO_DELAY) != no_delay {
             entry.apply_no_delay(no_delay, &mut self.sys); // only a change is worth a system call
+        }
+    }
+
+    pub(super) fn set_quick_ack(&mut self, key: Key, quick_ack: bool) {
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(settings) = entry.settings_mut() {
+            settings.quick_ack = Some(quick_ack);
+        } else {
+            // Whether it is a change, only the kernel knows.
+            entry.apply_quick_ack(quick_ack, &mut self.sys);
+        }
+    }
+
+    pub(super) fn set_not_sent_low_water_mark(&mut self, key: Key, bytes: usize) {
+        let bytes = water_mark(bytes);
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        if let Some(settings) = entry.settings_mut() {
+            settings.not_sent_low_water_mark = bytes;
+        } else {
+            entry.apply_not_sent_low_water_mark(bytes, &mut self.sys);
         }
     }
 
@@ -66,6 +91,12 @@ impl SocketEntry {
         if options.no_delay {
             self.apply_no_delay(true, sys);
         }
+        if let Some(quick_ack) = options.quick_ack {
+            self.apply_quick_ack(quick_ack, sys);
+        }
+        if options.not_sent_low_water_mark > 0 {
+            self.apply_not_sent_low_water_mark(options.not_sent_low_water_mark, sys);
+        }
         if options.keep_alive {
             self.apply_keep_alive(true, options.keep_alive_initial_delay, sys);
         }
@@ -82,6 +113,24 @@ impl SocketEntry {
             Ok(()) if no_delay => self.flags.insert(Flags::NO_DELAY),
             Ok(()) => self.flags.remove(Flags::NO_DELAY),
             Err(error) => log::debug!("{stream:?}: no-delay: {error}"),
+        }
+    }
+
+    fn apply_quick_ack(&mut self, quick_ack: bool, sys: &mut Sys) {
+        if let Some(stream) = self.stream.as_ref()
+            && !self.lifecycle.is_destroyed()
+            && let Err(error) = sys.set_quick_ack(stream, quick_ack)
+        {
+            log::debug!("{stream:?}: quick acknowledgements: {error}");
+        }
+    }
+
+    fn apply_not_sent_low_water_mark(&mut self, bytes: u32, sys: &mut Sys) {
+        if let Some(stream) = self.stream.as_ref()
+            && !self.lifecycle.is_destroyed()
+            && let Err(error) = sys.set_not_sent_low_water_mark(stream, bytes)
+        {
+            log::debug!("{stream:?}: low-water mark of what is not sent: {error}");
         }
     }
 

@@ -387,6 +387,40 @@ impl Socket<'_> {
         net.set_no_delay(key, no_delay);
     }
 
+    /// Acknowledges what comes at once instead of waiting for an answer to go with it
+    /// (`TCP_QUICKACK`); `false` lets it wait. Remembered while connecting. Linux and Android;
+    /// elsewhere, and on a local socket, it is without effect.
+    ///
+    /// It does not last. An acknowledgement that is owed leaves in this call, and those of what comes
+    /// next leave at once, until the kernel sees bytes go both ways and lets them wait again: who
+    /// wants it for good says it after each read, a system call each time. Only a peer that waits
+    /// for the acknowledgement gains by it, as one does that has not set `TCP_NODELAY` and writes in
+    /// two pieces. `false` before the connection stands lets the last packet of the handshake wait
+    /// for the first bytes that are written.
+    ///
+    /// Source: [tcp(7)](https://man7.org/linux/man-pages/man7/tcp.7.html). Node has nothing of the kind.
+    #[doc(alias = "TCP_QUICKACK")]
+    pub fn set_quick_ack(&mut self, quick_ack: bool) {
+        self.net.set_quick_ack(self.key, quick_ack);
+    }
+
+    /// Lets the kernel take about so many bytes that it cannot send yet, and no more
+    /// (`TCP_NOTSENT_LOWAT`); 0 leaves it to the system. Remembered while connecting. Linux and
+    /// Android; elsewhere, and on a local socket, it is without effect.
+    ///
+    /// Without it a peer that reads slowly has megabytes before it that were written long ago. With
+    /// it they stay here, where `write` answers `false`, and `drain` is told when less than half of
+    /// the mark is unsent: what is written then is fresh when it arrives. Bytes that were sent and
+    /// not acknowledged do not count, so a few KiB cost no throughput. A mark, not a cap: the write
+    /// that reaches it may bring up to one packet (64 KiB) more. More than 4 GiB − 1 counts as that.
+    ///
+    /// Source: `tcp_notsent_lowat` in Linux's
+    /// [ip-sysctl](https://docs.kernel.org/networking/ip-sysctl.html). Node has nothing of the kind.
+    #[doc(alias = "TCP_NOTSENT_LOWAT")]
+    pub fn set_not_sent_low_water_mark(&mut self, bytes: usize) {
+        self.net.set_not_sent_low_water_mark(self.key, bytes);
+    }
+
     /// What the packets ask of the network (`IP_TOS`, `IPV6_TCLASS`): the DSCP in the upper six bits;
     /// the lower two are the kernel's, for congestion. Remembered while connecting. Without effect
     /// on a local socket.

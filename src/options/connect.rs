@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::{
-    NameOptions, Place, SocketOptions, attempt_timeout, high_water_mark, keep_alive_delay,
-};
+use super::{NameOptions, Place, SocketOptions, attempt_timeout, keep_alive_delay, water_mark};
 use crate::address::{Address, Family};
 use crate::block_list::BlockList;
 use crate::error::Result;
@@ -98,6 +96,26 @@ impl ConnectOptions {
         self
     }
 
+    /// Whether the socket acknowledges at once what it gets (`TCP_QUICKACK`), in the beginning; the
+    /// kernel decides without it. Linux and Android.
+    ///
+    /// It is no lasting setting: see [`Socket::set_quick_ack`](crate::Socket::set_quick_ack).
+    #[doc(alias = "TCP_QUICKACK")]
+    pub fn quick_ack(mut self, quick_ack: bool) -> ConnectOptions {
+        self.socket.quick_ack = Some(quick_ack);
+        self
+    }
+
+    /// How many bytes the kernel takes from the socket that it cannot send yet
+    /// (`TCP_NOTSENT_LOWAT`); 0, the default, leaves it to the system. Linux and Android.
+    ///
+    /// See [`Socket::set_not_sent_low_water_mark`](crate::Socket::set_not_sent_low_water_mark).
+    #[doc(alias = "TCP_NOTSENT_LOWAT")]
+    pub fn not_sent_low_water_mark(mut self, bytes: usize) -> ConnectOptions {
+        self.socket.not_sent_low_water_mark = water_mark(bytes);
+        self
+    }
+
     /// Whether the kernel probes the idle socket for a peer that vanished (`SO_KEEPALIVE`);
     /// default `false`.
     #[doc(alias = "keepAlive")]
@@ -124,7 +142,7 @@ impl ConnectOptions {
     #[doc(alias = "highWaterMark")]
     #[doc(alias = "writableHighWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> ConnectOptions {
-        self.socket.high_water_mark = high_water_mark(bytes);
+        self.socket.high_water_mark = water_mark(bytes);
         self
     }
 
@@ -344,6 +362,8 @@ mod tests {
         let options = options
             .allow_half_open(true)
             .no_delay(true)
+            .quick_ack(false)
+            .not_sent_low_water_mark(2)
             .keep_alive(true)
             .keep_alive_initial_delay(Duration::from_millis(2_500))
             .high_water_mark(1)
@@ -354,6 +374,8 @@ mod tests {
         assert!(socket.allow_half_open && socket.no_delay && socket.keep_alive);
         assert!(!socket.pause_on_connect);
         assert_eq!(socket.keep_alive_initial_delay, Duration::from_secs(2));
+        assert_eq!(socket.quick_ack, Some(false));
+        assert_eq!(socket.not_sent_low_water_mark, 2);
         assert_eq!((socket.high_water_mark, socket.write_cap), (1, Some(2)));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Bind, SocketOptions, high_water_mark, keep_alive_delay};
+use super::{Bind, SocketOptions, keep_alive_delay, water_mark};
 use crate::address::Address;
 use crate::block_list::BlockList;
 use crate::error::{Error, Result};
@@ -125,6 +125,26 @@ impl ListenOptions {
         self
     }
 
+    /// Whether accepted sockets acknowledge at once what they get (`TCP_QUICKACK`), in the beginning; the
+    /// kernel decides without it. Linux and Android.
+    ///
+    /// It is no lasting setting: see [`Socket::set_quick_ack`](crate::Socket::set_quick_ack).
+    #[doc(alias = "TCP_QUICKACK")]
+    pub fn quick_ack(mut self, quick_ack: bool) -> ListenOptions {
+        self.socket.quick_ack = Some(quick_ack);
+        self
+    }
+
+    /// How many bytes the kernel takes from an accepted socket that it cannot send yet
+    /// (`TCP_NOTSENT_LOWAT`); 0, the default, leaves it to the system. Linux and Android.
+    ///
+    /// See [`Socket::set_not_sent_low_water_mark`](crate::Socket::set_not_sent_low_water_mark).
+    #[doc(alias = "TCP_NOTSENT_LOWAT")]
+    pub fn not_sent_low_water_mark(mut self, bytes: usize) -> ListenOptions {
+        self.socket.not_sent_low_water_mark = water_mark(bytes);
+        self
+    }
+
     /// Whether the kernel probes idle accepted sockets for a peer that vanished (`SO_KEEPALIVE`);
     /// default `false`.
     #[doc(alias = "keepAlive")]
@@ -150,7 +170,7 @@ impl ListenOptions {
     /// 4 GiB − 1 counts as that. A mark, not a cap: see [`write_cap`](Self::write_cap).
     #[doc(alias = "highWaterMark")]
     pub fn high_water_mark(mut self, bytes: usize) -> ListenOptions {
-        self.socket.high_water_mark = high_water_mark(bytes);
+        self.socket.high_water_mark = water_mark(bytes);
         self
     }
 
@@ -350,6 +370,8 @@ mod tests {
             .allow_half_open(true)
             .pause_on_connect(true)
             .no_delay(true)
+            .quick_ack(false)
+            .not_sent_low_water_mark(2)
             .keep_alive(true)
             .keep_alive_initial_delay(Duration::from_millis(2_500))
             .high_water_mark(1)
@@ -365,6 +387,8 @@ mod tests {
         assert!(socket.allow_half_open && socket.pause_on_connect);
         assert!(socket.no_delay && socket.keep_alive);
         assert_eq!(socket.keep_alive_initial_delay, Duration::from_secs(2));
+        assert_eq!(socket.quick_ack, Some(false));
+        assert_eq!(socket.not_sent_low_water_mark, 2);
         assert_eq!((socket.high_water_mark, socket.write_cap), (1, None));
     }
 }

@@ -37,6 +37,10 @@ pub(crate) struct SocketOptions {
     /// Set for accepted sockets only.
     pub(crate) pause_on_connect: bool,
     pub(crate) no_delay: bool,
+    /// `None` leaves it to the kernel.
+    pub(crate) quick_ack: Option<bool>,
+    /// In bytes; 0 leaves the system's.
+    pub(crate) not_sent_low_water_mark: u32,
     pub(crate) keep_alive: bool,
     /// Invariant: went through [`keep_alive_delay`]. Zero leaves the system's.
     pub(crate) keep_alive_initial_delay: Duration,
@@ -54,6 +58,8 @@ impl Default for SocketOptions {
             allow_half_open: false,
             pause_on_connect: false,
             no_delay: false,
+            quick_ack: None,
+            not_sent_low_water_mark: 0,
             keep_alive: false,
             keep_alive_initial_delay: Duration::ZERO,
             type_of_service: None,
@@ -69,8 +75,8 @@ pub(crate) fn keep_alive_delay(delay: Duration) -> Duration {
     Duration::from_secs(delay.as_secs().min(MAX_SECONDS))
 }
 
-/// A high-water mark as it is kept: four bytes in each socket.
-pub(crate) fn high_water_mark(bytes: usize) -> u32 {
+/// A water mark as it is kept, here and by the kernel: in four bytes.
+pub(crate) fn water_mark(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
@@ -92,10 +98,10 @@ mod tests {
     }
 
     #[test]
-    fn a_high_water_mark_is_capped_at_four_gibibytes_less_one() {
-        assert_eq!(high_water_mark(0), 0);
-        assert_eq!(high_water_mark(65_536), 65_536);
-        assert_eq!(high_water_mark(usize::MAX), u32::MAX);
+    fn a_water_mark_is_capped_at_four_gibibytes_less_one() {
+        assert_eq!(water_mark(0), 0);
+        assert_eq!(water_mark(65_536), 65_536);
+        assert_eq!(water_mark(usize::MAX), u32::MAX);
     }
 
     #[test]
@@ -103,6 +109,10 @@ mod tests {
         let socket = SocketOptions::default();
         assert!(!socket.allow_half_open && !socket.pause_on_connect);
         assert!(!socket.no_delay && !socket.keep_alive);
+        assert_eq!(
+            (socket.quick_ack, socket.not_sent_low_water_mark),
+            (None, 0)
+        );
         assert!(socket.keep_alive_initial_delay.is_zero());
         assert_eq!(socket.high_water_mark, 65_536);
         assert_eq!(socket.write_cap, Some(16_777_216));

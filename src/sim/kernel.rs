@@ -237,6 +237,14 @@ impl Kernel for HostKernel {
         self.set_option(stream)
     }
 
+    fn set_quick_ack(&mut self, stream: u32, _on: bool) -> io::Result<()> {
+        self.set_option(stream)
+    }
+
+    fn set_not_sent_low_water_mark(&mut self, stream: u32, _bytes: u32) -> io::Result<()> {
+        self.set_option(stream)
+    }
+
     fn set_keep_alive(
         &mut self,
         stream: u32,

@@ -72,6 +72,8 @@ pub(crate) trait Kernel {
     fn local_address(&self, descriptor: u32) -> io::Result<Address>;
     fn peer_address(&mut self, stream: u32) -> io::Result<Address>;
     fn set_no_delay(&mut self, stream: u32, on: bool) -> io::Result<()>;
+    fn set_quick_ack(&mut self, stream: u32, on: bool) -> io::Result<()>;
+    fn set_not_sent_low_water_mark(&mut self, stream: u32, bytes: u32) -> io::Result<()>;
     fn set_keep_alive(
         &mut self,
         stream: u32,

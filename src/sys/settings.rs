@@ -1,4 +1,5 @@
-//! What the kernel keeps for a connection and does by itself: no-delay, keep-alive, type of service.
+//! What the kernel keeps for a connection and does by itself: when it sends and acknowledges, how it
+//! probes, what its packets ask for.
 
 use std::io;
 
@@ -12,6 +13,33 @@ impl Sys {
             Backend::Os(_) => stream.0.os().set_nodelay(on),
             #[cfg(any(test, feature = "sim"))]
             Backend::Kernel(kernel) => kernel.set_no_delay(stream.0.descriptor(), on),
+        }
+    }
+
+    /// Whether what comes is acknowledged at once (`TCP_QUICKACK`), until the kernel changes its mind.
+    pub(crate) fn set_quick_ack(&mut self, stream: &Stream, on: bool) -> io::Result<()> {
+        self.calls.set_option += 1;
+        match &mut self.backend {
+            Backend::Os(_) => os::stream::set_quick_ack(stream.0.os(), on),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => kernel.set_quick_ack(stream.0.descriptor(), on),
+        }
+    }
+
+    /// How many bytes the kernel takes that it cannot send yet (`TCP_NOTSENT_LOWAT`); 0 leaves it
+    /// to the system.
+    pub(crate) fn set_not_sent_low_water_mark(
+        &mut self,
+        stream: &Stream,
+        bytes: u32,
+    ) -> io::Result<()> {
+        self.calls.set_option += 1;
+        match &mut self.backend {
+            Backend::Os(_) => os::stream::set_not_sent_low_water_mark(stream.0.os(), bytes),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => {
+                kernel.set_not_sent_low_water_mark(stream.0.descriptor(), bytes)
+            }
         }
     }
 
@@ -55,9 +83,14 @@ impl Sys {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use std::os::unix::net::UnixStream;
+
     use socket2::SockRef;
 
     use crate::sys::loopback::Pair;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    use crate::sys::loopback::real_sys;
 
     #[test]
     fn options_reach_the_socket() {
@@ -81,6 +114,39 @@ mod tests {
             90,
             "left as it was"
         );
+        sys.discard(stream);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn when_to_acknowledge_and_how_much_to_take_reach_the_socket() {
+        let Pair {
+            mut sys,
+            stream,
+            peer: _peer,
+        } = Pair::new();
+        let socket = SockRef::from(stream.0.os());
+        for on in [false, true, false] {
+            sys.set_quick_ack(&stream, on).unwrap();
+            assert_eq!(socket.tcp_quickack().unwrap(), on);
+        }
+        for bytes in [16 * 1024, u32::MAX, 0] {
+            sys.set_not_sent_low_water_mark(&stream, bytes).unwrap();
+            assert_eq!(socket.tcp_notsent_lowat().unwrap(), bytes);
+        }
+        assert_eq!(sys.calls.set_option, 6);
+        sys.discard(stream);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn a_local_socket_has_no_settings_of_tcp() {
+        let mut sys = real_sys();
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let (stream, _) = sys.adopt(ours.into()).unwrap();
+        assert!(sys.set_no_delay(&stream, true).is_err());
+        assert!(sys.set_quick_ack(&stream, true).is_err());
+        assert!(sys.set_not_sent_low_water_mark(&stream, 1).is_err());
         sys.discard(stream);
     }
 }

@@ -78,6 +78,28 @@ pub(crate) fn shutdown_write(stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn set_quick_ack(stream: &TcpStream, on: bool) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_quickack(on)
+}
+
+/// Others have no such option.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn set_quick_ack(_stream: &TcpStream, _on: bool) -> io::Result<()> {
+    Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT))
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn set_not_sent_low_water_mark(stream: &TcpStream, bytes: u32) -> io::Result<()> {
+    SockRef::from(stream).set_tcp_notsent_lowat(bytes)
+}
+
+/// Apple has the option too, but no safe way to it.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub(crate) fn set_not_sent_low_water_mark(_stream: &TcpStream, _bytes: u32) -> io::Result<()> {
+    Err(io::Error::from_raw_os_error(libc::ENOPROTOOPT))
+}
+
 pub(crate) fn set_keep_alive(
     stream: &TcpStream,
     on: bool,

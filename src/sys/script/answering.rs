@@ -439,6 +439,18 @@ impl Kernel for Script {
             .check(Call::SetNoDelay(stream, on), stream)
     }
 
+    fn set_quick_ack(&mut self, stream: u32, on: bool) -> io::Result<()> {
+        self.0
+            .borrow_mut()
+            .check(Call::SetQuickAck(stream, on), stream)
+    }
+
+    fn set_not_sent_low_water_mark(&mut self, stream: u32, bytes: u32) -> io::Result<()> {
+        self.0
+            .borrow_mut()
+            .check(Call::SetNotSentLowWaterMark(stream, bytes), stream)
+    }
+
     fn set_keep_alive(
         &mut self,
         stream: u32,

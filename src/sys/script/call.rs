@@ -42,6 +42,8 @@ pub(crate) enum Call {
     LocalAddress(u32),
     PeerAddress(u32),
     SetNoDelay(u32, bool),
+    SetQuickAck(u32, bool),
+    SetNotSentLowWaterMark(u32, u32),
     SetKeepAlive(u32, bool, Option<u32>),
     SetTypeOfService(u32, u8),
     TypeOfService(u32),
@@ -68,7 +70,7 @@ pub(crate) enum Kind {
     Deregister,
     ShutdownWrite,
     LocalAddress,
-    /// `TCP_NODELAY`, keep-alive, type of service and the reset on close.
+    /// All of `settings`, and the reset on close.
     SetOption,
     Waker,
     RunJob,
@@ -99,6 +101,8 @@ impl Call {
             Call::ShutdownWrite(_) => Some(Kind::ShutdownWrite),
             Call::LocalAddress(_) => Some(Kind::LocalAddress),
             Call::SetNoDelay(..)
+            | Call::SetQuickAck(..)
+            | Call::SetNotSentLowWaterMark(..)
             | Call::SetKeepAlive(..)
             | Call::SetTypeOfService(..)
             | Call::ResetOnClose(_) => Some(Kind::SetOption),
