@@ -111,6 +111,7 @@ impl From<Calls> for Syscalls {
             get_peer,
             waker,
             spare,
+            grow,
         } = calls;
         Syscalls {
             poll,
@@ -122,7 +123,7 @@ impl From<Calls> for Syscalls {
             shutdown,
             close,
             epoll_ctl: register + reregister + deregister,
-            other: listen + bind + set_option + get_option + get_peer + waker + spare,
+            other: listen + bind + set_option + get_option + get_peer + waker + spare + grow,
         }
     }
 }
@@ -169,7 +170,8 @@ mod tests {
             get_peer: 1,
             waker: 1,
             spare: 1,
+            grow: 1,
         };
-        assert_eq!(Syscalls::from(calls).total(), 18);
+        assert_eq!(Syscalls::from(calls).total(), 19);
     }
 }

@@ -7,13 +7,13 @@ mod support;
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use netloop::{Event, Handler, Reactor, Socket, SocketId, handler_fn};
+use netloop::{Event, Handler, ListenOptions, Reactor, Socket, SocketId, handler_fn};
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::Duration;
-use support::{PATIENCE, accepted, at, listen, plain_peer, turn_until, turn_until_quiet};
+use support::{PATIENCE, accepted, at, inet, listen, plain_peer, turn_until, turn_until_quiet};
 
 /// More than a loop has queues to lend when it begins: what did not come back would be missed.
 const TIMES: usize = 20;
@@ -95,6 +95,31 @@ fn a_pause_and_a_resume_allocate_nothing() {
         }
         peer.read_exact(&mut message).unwrap();
     });
+}
+
+#[test]
+fn sockets_that_come_after_room_was_made_for_them_allocate_nothing() {
+    const SOCKETS: usize = 2_000;
+
+    let accept_all = |reserved: usize| {
+        let mut reactor = Reactor::new().unwrap();
+        let options = ListenOptions::from("127.0.0.1:0").backlog(SOCKETS as u32);
+        let accept = |socket: &mut Socket<'_>| {
+            socket.set_timeout(Duration::from_secs(60));
+            handler_fn(|_, _| ())
+        };
+        let server = reactor.net().listen(options, accept).unwrap();
+        let address = inet(server.address().unwrap());
+        reactor.net().reserve(reserved).unwrap();
+        turn_until_quiet(&mut reactor);
+        let _peers: Vec<TcpStream> = (0..SOCKETS).map(|_| plain_peer(address)).collect();
+        measure(|| {
+            turn_until(&mut reactor, |net| net.stats().accepted == SOCKETS as u64);
+        })
+        .count_total
+    };
+    assert_eq!(accept_all(SOCKETS), 0);
+    assert!(accept_all(0) > 0, "or else it would not be worth a call");
 }
 
 #[test]

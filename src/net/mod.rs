@@ -38,6 +38,7 @@ mod pause;
 mod pipe;
 mod ready;
 mod remote;
+mod reserve;
 mod server;
 mod server_entry;
 #[cfg(test)]

@@ -16,14 +16,27 @@ pub(crate) struct Slots<T> {
     slab: Slab<T>,
     /// The generation of the newest tenant. Never 0: a key of zeros names nothing.
     generation: u32,
+    /// How many tenants there is always room for.
+    reserved: usize,
 }
+
+/// The places that a table keeps when it is emptied, if no more are reserved.
+const KEPT: usize = 1024;
 
 impl<T: Tenant> Slots<T> {
     pub(crate) fn new() -> Slots<T> {
         Slots {
             slab: Slab::new(),
             generation: 0,
+            reserved: 0,
         }
+    }
+
+    /// Makes room for so many tenants in all, and keeps it when they go.
+    pub(crate) fn reserve(&mut self, tenants: usize) {
+        self.reserved = tenants;
+        let more = tenants.saturating_sub(self.slab.len());
+        self.slab.reserve_exact(more);
     }
 
     /// Puts in what `make` builds for its key.
@@ -61,9 +74,10 @@ impl<T: Tenant> Slots<T> {
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         self.get(key)?;
         let tenant = self.slab.remove(key.index as usize);
-        // After a spike the table goes back, once nobody stands in it (FAULTS J6).
-        if self.slab.is_empty() && self.slab.capacity() > 1024 {
-            self.slab = Slab::new();
+        // After a spike the table goes back, once nobody stands in it (FAULTS J6): down to what was
+        // reserved, or it would be missed in the next storm.
+        if self.slab.is_empty() && self.slab.capacity() > self.reserved.max(KEPT) {
+            self.slab = Slab::with_capacity(self.reserved);
         }
         Some(tenant)
     }
@@ -129,6 +143,36 @@ mod tests {
         let next = put(&mut slots);
         assert_eq!(next.generation, 1);
         assert!(slots.get(last).is_some() && slots.get(next).is_some());
+    }
+
+    #[test]
+    fn room_that_was_reserved_outlives_those_who_stood_in_it_and_no_more_does() {
+        let mut slots = slots();
+        slots.reserve(3000);
+        let places = slots.slab.capacity();
+        assert!(places >= 3000);
+        for tenants in [2000, 3000, 5000, 10] {
+            let keys: Vec<Key> = (0..tenants).map(|_| put(&mut slots)).collect();
+            assert!(tenants > 3000 || slots.slab.capacity() == places);
+            for key in keys {
+                assert!(slots.remove(key).is_some());
+            }
+            assert_eq!(slots.slab.capacity(), places, "after {tenants}");
+        }
+        slots.reserve(0);
+        let last = put(&mut slots);
+        slots.remove(last);
+        assert!(slots.slab.capacity() < 1024, "taken back");
+    }
+
+    #[test]
+    fn room_counts_those_who_are_there() {
+        let mut slots = slots();
+        let keys: Vec<Key> = (0..100).map(|_| put(&mut slots)).collect();
+        slots.reserve(50);
+        slots.reserve(2000);
+        assert!((2000..3000).contains(&slots.slab.capacity()));
+        assert!(keys.iter().all(|key| slots.get(*key).is_some()));
     }
 
     #[test]

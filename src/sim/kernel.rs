@@ -351,6 +351,14 @@ impl Kernel for HostKernel {
             .note(Kind::ReleaseSpare, self.host, 0, held.into());
         held
     }
+
+    fn grow_descriptor_table(&mut self, more: usize) -> io::Result<()> {
+        self.call(Kind::GrowTable, more as u64, |network, host| {
+            network.grow_descriptor_table(host, more)?;
+            Ok(0)
+        })?;
+        Ok(())
+    }
 }
 
 impl HostKernel {

@@ -37,6 +37,7 @@ pub(super) enum Kind {
     Bind,
     #[cfg(feature = "signal")]
     Signal,
+    GrowTable,
 }
 
 impl Trace {

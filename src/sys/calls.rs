@@ -37,4 +37,7 @@ pub(crate) struct Calls {
     pub(crate) waker: u64,
     /// Times the spare descriptor was given up or taken back.
     pub(crate) spare: u64,
+    /// Times the descriptor table was grown in advance; each is two calls for every descriptor that
+    /// there is to be room for.
+    pub(crate) grow: u64,
 }

@@ -107,6 +107,8 @@ pub(crate) trait Kernel {
     fn hold_spare(&mut self) -> io::Result<()>;
     /// Gives the spare descriptor up; whether there was one.
     fn release_spare(&mut self) -> bool;
+    /// Makes sure that so many descriptors more can be had, and opens none. `EMFILE` if they can't.
+    fn grow_descriptor_table(&mut self, more: usize) -> io::Result<()>;
 }
 
 /// What wakes a loop that stands on a `Kernel`: rung from any thread, heard by its poll.

@@ -207,6 +207,17 @@ impl Sys {
         shed
     }
 
+    /// Makes room for so many descriptors more than are open now, so that the table does not grow
+    /// while they come. Nothing is left open; `EMFILE` if there may not be as many.
+    pub(crate) fn grow_descriptor_table(&mut self, more: usize) -> io::Result<()> {
+        self.calls.grow += 1;
+        match &mut self.backend {
+            Backend::Os(os) => os::descriptors::grow_table(os.poller.as_fd(), more),
+            #[cfg(any(test, feature = "sim"))]
+            Backend::Kernel(kernel) => kernel.grow_descriptor_table(more),
+        }
+    }
+
     fn release_spare(&mut self) -> bool {
         self.calls.spare += 1;
         match &mut self.backend {

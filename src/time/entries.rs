@@ -86,6 +86,8 @@ pub(super) struct Entries {
     unused: Option<EntryId>,
     /// Invariant: the nodes that are not on the chain of `unused`.
     len: usize,
+    /// How many nodes there is always room for.
+    reserved: usize,
 }
 
 impl Entries {
@@ -94,7 +96,15 @@ impl Entries {
             nodes: Vec::new(),
             unused: None,
             len: 0,
+            reserved: 0,
         }
+    }
+
+    /// Makes room for so many entries in all, and keeps it when they go.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.reserved = entries;
+        let more = entries.saturating_sub(self.nodes.len());
+        self.nodes.reserve_exact(more);
     }
 
     #[cfg(any(test, feature = "sim"))]
@@ -156,7 +166,7 @@ impl Entries {
             // With no name left in use no node has to stay where it is. A table that has grown
             // beyond what is kept has paid for this with as many insertions.
             self.nodes.clear();
-            self.nodes.shrink_to(KEPT_NODES);
+            self.nodes.shrink_to(self.reserved.max(KEPT_NODES));
             self.unused = None;
         }
         owner
@@ -267,5 +277,23 @@ mod tests {
         }
         assert_eq!(entries.len(), 0);
         assert!(entries.capacity() <= KEPT_NODES);
+    }
+
+    #[test]
+    fn room_that_was_reserved_stays_when_the_last_entry_goes() {
+        let mut entries = Entries::new();
+        entries.reserve(3_000);
+        let room = entries.capacity();
+        for owners in [2_000, 50_000, 10] {
+            let names: Vec<_> = (0..owners).map(|owner| entries.insert(0, owner)).collect();
+            for entry in names {
+                entries.remove(entry);
+            }
+            assert_eq!(entries.capacity(), room, "after {owners}");
+        }
+        entries.reserve(0);
+        let last = entries.insert(0, 0);
+        entries.remove(last);
+        assert!(entries.capacity() <= KEPT_NODES, "taken back");
     }
 }

@@ -47,6 +47,11 @@ impl Wheel {
         }
     }
 
+    /// Makes room for so many entries in all, and keeps it when they go.
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        self.entries.reserve(entries);
+    }
+
     /// Adds an entry that [`pop_due`](Wheel::pop_due) hands out, as `owner`, once at `deadline`. O(1).
     ///
     /// A deadline that has passed becomes the wheel's present: it is due at once, behind what is

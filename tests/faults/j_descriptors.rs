@@ -125,3 +125,38 @@ fn j7_started_without_standard_descriptors_no_socket_takes_their_place() {
     let open = std::fs::read_to_string(heard).unwrap();
     assert_eq!(open, "/dev/null /dev/null /dev/null");
 }
+
+#[test]
+fn j1_room_for_more_sockets_than_there_may_be_is_refused_and_nothing_is_left_open() {
+    let name = "j_descriptors::j1_room_for_more_sockets_than_there_may_be_is_refused_and_nothing_is_left_open";
+    apart(name, "ulimit -S -n 64 && exec", || {
+        let mut reactor = Reactor::new().unwrap();
+        let before = open_descriptors();
+        for sockets in [64, 100_000] {
+            let refused = reactor.net().reserve(sockets).unwrap_err();
+            assert_eq!(refused.to_string(), "fcntl EMFILE");
+            assert_eq!(refused.errno(), Some(24));
+            assert_eq!(open_descriptors(), before);
+        }
+        reactor.net().reserve(64 - before).unwrap(); // all that there may be
+        assert_eq!(open_descriptors(), before);
+    });
+}
+
+#[test]
+fn the_descriptor_table_has_its_size_before_a_socket_has_come() {
+    let name = "j_descriptors::the_descriptor_table_has_its_size_before_a_socket_has_come";
+    apart(name, "ulimit -S -n 4096 && exec", || {
+        let size = || -> usize {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let size = status.lines().find_map(|line| line.strip_prefix("FDSize:"));
+            size.unwrap().trim().parse().unwrap()
+        };
+        let mut reactor = Reactor::new().unwrap();
+        let before = open_descriptors();
+        assert!(size() < 3000, "{}", size());
+        reactor.net().reserve(3000).unwrap();
+        assert!(size() >= 3000, "{}", size());
+        assert_eq!(open_descriptors(), before);
+    });
+}

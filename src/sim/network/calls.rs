@@ -249,6 +249,18 @@ impl Network {
         self.stream_mut(host, stream).reset_on_close = true;
     }
 
+    /// A table of this world is never too small: only the limit says no.
+    pub(in crate::sim) fn grow_descriptor_table(
+        &mut self,
+        host: usize,
+        more: usize,
+    ) -> Result<(), i32> {
+        match self.hosts[host].table.has_room(more) {
+            true => Ok(()),
+            false => Err(libc::EMFILE),
+        }
+    }
+
     pub(in crate::sim) fn hold_spare(&mut self, host: usize) -> Result<(), i32> {
         let table = &mut self.hosts[host].table;
         if table.spare().is_none() {

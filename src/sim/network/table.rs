@@ -48,6 +48,13 @@ impl Table {
         self.limit.is_some_and(|limit| self.open.len() >= limit)
     }
 
+    /// Whether so many further descriptors can be had.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        let all = self.open.len().checked_add(more);
+        self.limit
+            .is_none_or(|limit| all.is_some_and(|all| all <= limit))
+    }
+
     /// Takes the lowest number that is free, as POSIX has it: what was closed last comes back
     /// soonest, which is where mistaken identities show.
     pub(super) fn open(&mut self, object: Object) -> u32 {

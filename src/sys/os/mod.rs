@@ -12,6 +12,7 @@ mod socket;
 
 pub(super) mod address;
 pub(super) mod adopt;
+pub(super) mod descriptors;
 pub(super) mod listener;
 pub(super) mod local;
 pub(super) mod names;

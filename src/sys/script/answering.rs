@@ -535,4 +535,8 @@ impl Kernel for Script {
         state.calls.push(Call::ReleaseSpare);
         std::mem::replace(&mut state.spare, false)
     }
+
+    fn grow_descriptor_table(&mut self, more: usize) -> io::Result<()> {
+        self.0.borrow_mut().enter(Call::GrowDescriptorTable(more))
+    }
 }

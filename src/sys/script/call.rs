@@ -57,6 +57,7 @@ pub(crate) enum Call {
     UnwatchSignal(i32),
     HoldSpare,
     ReleaseSpare,
+    GrowDescriptorTable(usize),
 }
 
 /// The kinds whose answer is only whether they worked, so that one script serves them all.
@@ -77,6 +78,7 @@ pub(crate) enum Kind {
     #[cfg(feature = "signal")]
     WatchSignal,
     HoldSpare,
+    GrowDescriptorTable,
 }
 
 impl Call {
@@ -113,6 +115,7 @@ impl Call {
             #[cfg(feature = "signal")]
             Call::UnwatchSignal(_) => None,
             Call::HoldSpare => Some(Kind::HoldSpare),
+            Call::GrowDescriptorTable(_) => Some(Kind::GrowDescriptorTable),
             Call::Poll(_)
             | Call::Accept(_)
             | Call::Read(..)
