@@ -86,3 +86,33 @@ fn sixteen_small_replies_to_one_read_leave_in_one_send() {
         assert_eq!(back, sent);
     }
 }
+
+#[test]
+fn each_flush_between_replies_costs_one_send_more_and_none_where_nothing_waits() {
+    for flushes in [0, 1, 3] {
+        let mut reactor = Reactor::new().unwrap();
+        let replying = handler_fn(move |socket, event| {
+            if let Event::Data(_) = event {
+                socket.write(b"first");
+                for reply in [b"one", b"two", b"six"].iter().take(flushes) {
+                    socket.flush_now();
+                    socket.flush_now(); // nothing waits
+                    socket.write(*reply);
+                }
+            }
+        });
+        let (id, mut peer) = accepted(&mut reactor, replying);
+        turn_until_quiet(&mut reactor);
+        let before = syscalls(&mut reactor);
+        peer.write_all(b"?").unwrap();
+        while at(&mut reactor, id).bytes_written() == 0 {
+            reactor.turn(Some(PATIENCE)).unwrap();
+        }
+        let after = syscalls(&mut reactor);
+        assert_eq!(after.write - before.write, 1 + flushes as u64);
+        assert_eq!(after.total() - before.total(), 3 + flushes as u64);
+        let mut replies = vec![0; 5 + 3 * flushes];
+        peer.read_exact(&mut replies).unwrap();
+        assert_eq!(replies, &b"firstonetwosix"[..replies.len()]);
+    }
+}

@@ -139,6 +139,31 @@ impl Socket<'_> {
         net.write(key, Piece::Borrowed(data), then)
     }
 
+    /// Hands what was gathered to the kernel now, and not when the handler returns: for a handler
+    /// that goes on computing, and whose peer can use the first replies already.
+    ///
+    /// What is queued after it is what the kernel does not take. Where nothing may be sent
+    /// (corked, connecting, the kernel has said no, destroyed) it does nothing. Each call that finds
+    /// something is a system call; without it all writes of a handler leave in one. A send that fails
+    /// is told later, by `on_error`.
+    ///
+    /// ```
+    /// use netloop::Socket;
+    ///
+    /// fn answer(socket: &mut Socket<'_>) {
+    ///     socket.write(b"102 processing\n");
+    ///     socket.flush_now(); // the peer has it while we compute
+    ///     let sum: u64 = (0..1_000_000).sum();
+    ///     socket.write(format!("200 {sum}\n").as_bytes());
+    /// }
+    /// # let _ = answer;
+    /// ```
+    ///
+    /// Node sends at once, and has no need for it.
+    pub fn flush_now(&mut self) {
+        self.net.flush_now(self.key);
+    }
+
     /// Ends our side: what is queued is sent, the FIN behind it, then `finish` is told. The peer
     /// may still send; the socket closes when it has ended too.
     ///

@@ -146,6 +146,15 @@ impl Net {
         }
     }
 
+    /// `flush_now()`: as much of the queue as the kernel takes, whatever the budget. That is a bound,
+    /// too, since its buffer has one.
+    pub(super) fn flush_now(&mut self, key: Key) {
+        let queued = |entry: &SocketEntry| !entry.queue.is_empty() && entry.may_send();
+        if self.sockets.get(key).is_some_and(queued) {
+            self.drain_within(key, usize::MAX);
+        }
+    }
+
     /// Bytes that were gathered and not flushed go to the kernel now, as they would have gone at
     /// once in Node: before a call that would hold them back.
     pub(crate) fn send_gathered(&mut self, key: Key) {

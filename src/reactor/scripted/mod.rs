@@ -8,6 +8,7 @@ mod batches;
 mod clock;
 mod connecting;
 mod gathering;
+mod flushing;
 mod idle;
 mod log;
 mod parking;
