@@ -7,7 +7,7 @@
 //! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
 //! kernel), `decode`, `write`, `gathered` and `drain` (to the kernel), `after` (a call), `pipe`, `pause`, `idle`, `timers`, `destroy`;
 //! `remote` is the door from other threads, `offload` work on them, `signals` those of the process,
-//! `shutdown` an end for all. `socket` and `server` are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
+//! `shutdown` an end for all; `tuning` and `reserve` are what the loop is told about itself. `socket` and `server` are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
 
 mod accept;
 mod adopt;
@@ -52,6 +52,7 @@ mod socket;
 #[cfg(feature = "sim")]
 mod sound;
 mod timers;
+mod tuning;
 mod write;
 
 pub(crate) use accept::Accepted;

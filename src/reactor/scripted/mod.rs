@@ -5,6 +5,7 @@
 
 mod accepting;
 mod batches;
+mod budgets;
 mod clock;
 mod connecting;
 mod gathering;
