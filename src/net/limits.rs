@@ -30,6 +30,9 @@ pub(crate) struct Limits {
     pub(crate) posts: usize,
     /// Pieces of work for other threads whose `done` is still to be called.
     pub(crate) offloads: usize,
+    /// Nanoseconds for which the loop polls without sleeping since it last had something to do; 0:
+    /// it sleeps at once.
+    pub(crate) busy_poll_nanos: u64,
     /// Polls with a full batch after which idle timeouts are looked at all the same.
     pub(crate) full_batches: u32,
 }
@@ -49,6 +52,7 @@ impl Default for Limits {
             queued_posts: 65_536,
             posts: 256,
             offloads: 1024,
+            busy_poll_nanos: 0,
             full_batches: 16,
         }
     }

@@ -348,16 +348,19 @@ impl Net {
     ///
     /// Who asks is about to sleep: from now on other threads wake the loop.
     pub(crate) fn sleep(&self) -> Option<Duration> {
-        let oversleeps = planted!(WakerFlagClearedAfterDraining);
-        let has_mail = || self.inbox.as_ref().is_some_and(|it| !it.fall_asleep()) && !oversleeps;
-        if self.has_work() || has_mail() {
+        if self.has_work() || !self.fall_asleep() {
             return Some(Duration::ZERO);
         }
+        let next = self.next_wake()?;
+        Some(Duration::from_nanos(next.saturating_sub(self.sys.now())))
+    }
+
+    /// When the loop has something to do next by its own clock, in nanoseconds.
+    pub(crate) fn next_wake(&self) -> Option<u64> {
         let ticks = [self.timers.next_wake(), self.idle.next_wake()];
         let wakes = ticks.into_iter().flatten();
         let nanos = wakes.map(|tick| tick.saturating_mul(NANOS_PER_TICK));
-        let next = nanos.chain(self.retry_accepts_at).min()?;
-        Some(Duration::from_nanos(next.saturating_sub(self.sys.now())))
+        nanos.chain(self.retry_accepts_at).min()
     }
 
     /// Puts a socket into the ready queue, unless it stands there.

@@ -152,6 +152,13 @@ impl Net {
         self.inbox.as_ref().is_some_and(Inbox::has_mail)
     }
 
+    /// From now on other threads wake the loop. `false`, and nothing has changed, if they have sent
+    /// something already.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        let may = self.inbox.as_ref().is_none_or(Inbox::fall_asleep);
+        may || planted!(WakerFlagClearedAfterDraining)
+    }
+
     /// Other threads need not wake the loop: it is.
     pub(crate) fn wake_up(&self) {
         if let Some(inbox) = &self.inbox {

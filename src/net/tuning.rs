@@ -1,12 +1,48 @@
-//! What is set for the whole loop: how much a socket may do before others have their turn.
+//! What is set for the whole loop: how long it looks before it sleeps, and how much a socket may do
+//! before others have their turn.
 //!
 //! Plain values, in `Limits`; the phases of a turn go by them.
 
 use super::Net;
 use crate::{Error, Result};
+use std::time::Duration;
 
 /// Latency.
 impl Net {
+    /// Lets the loop poll without sleeping for at most `budget` since it last had something to do,
+    /// and sleep only then. Zero, as in the beginning: it sleeps at once.
+    ///
+    /// What comes in that time is found without the kernel having to wake a thread, which takes
+    /// longer than most round trips within a machine. It costs the core: a loop with a budget that
+    /// is never over takes all of it, and with one core for both ends it makes everything slower.
+    ///
+    /// Timers run in time, and what other threads post is found without a system call of theirs.
+    /// [`Reactor::turn`](crate::Reactor::turn) takes no longer than it may because of it, and
+    /// `turn(Some(Duration::ZERO))` never polls twice: inside another loop, it is that loop that
+    /// sleeps, and that would have to poll. For the same reason it is without effect in
+    /// `netloop::sim`. More than 584 years count as that.
+    ///
+    /// ```
+    /// # fn main() -> netloop::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let mut reactor = netloop::Reactor::new()?;
+    /// reactor.net().set_busy_poll(Duration::from_micros(50));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// This is the loop's own polling. What Linux calls busy polling (`SO_BUSY_POLL`) has the kernel
+    /// poll the network card, and may be used beside it.
+    pub fn set_busy_poll(&mut self, budget: Duration) {
+        self.limits.busy_poll_nanos = u64::try_from(budget.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// See [`set_busy_poll`](Net::set_busy_poll).
+    pub fn busy_poll(&self) -> Duration {
+        Duration::from_nanos(self.limits.busy_poll_nanos)
+    }
+
     /// How often one socket is read in a turn before the others have theirs; 16 in the beginning.
     /// What is left is read in the next turn, which comes at once.
     ///
@@ -73,6 +109,8 @@ fn at_least_one(name: &'static str, value: usize) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use crate::Reactor;
+    use std::time::Duration;
+
     #[test]
     fn no_budget_may_be_zero_and_what_was_set_stays() {
         let mut reactor = Reactor::new().unwrap();
@@ -100,5 +138,16 @@ mod tests {
             assert_eq!(error.to_string(), text);
         }
         assert_eq!(budgets(net), [1, 2, usize::MAX]);
+    }
+
+    #[test]
+    fn busy_polling_is_off_in_the_beginning_and_its_budget_is_cut_to_what_a_clock_can_count() {
+        let mut reactor = Reactor::new().unwrap();
+        let net = reactor.net();
+        assert_eq!(net.busy_poll(), Duration::ZERO);
+        net.set_busy_poll(Duration::from_micros(50));
+        assert_eq!(net.busy_poll(), Duration::from_micros(50));
+        net.set_busy_poll(Duration::MAX);
+        assert_eq!(net.busy_poll(), Duration::from_nanos(u64::MAX));
     }
 }

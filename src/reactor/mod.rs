@@ -3,6 +3,7 @@
 //! Owns the order in which things happen, and all calls of user code, which stand in `tell`. What
 //! is done to a socket is decided in `net`.
 
+mod busy;
 mod call;
 mod close;
 mod notes;
@@ -19,6 +20,7 @@ mod timers;
 use crate::net::{Limits, Net};
 use crate::sys::Sys;
 use crate::{Error, Result};
+use busy::Busy;
 use std::fmt;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
@@ -70,6 +72,7 @@ pub struct Reactor {
     batch_was_full: bool,
     /// The tick of the last poll: what came after it has not been seen yet.
     polled_at: u64,
+    busy: Busy,
 }
 
 impl Reactor {
@@ -91,6 +94,7 @@ impl Reactor {
             full_batches: 0,
             batch_was_full: false,
             polled_at: 0,
+            busy: Busy::default(),
         }
     }
 

@@ -12,10 +12,17 @@ impl Reactor {
     /// called: what a handler does cannot lose the rest of the batch (E1, E8).
     pub(super) fn poll(&mut self, timeout: Option<Duration>) -> Result<()> {
         let net = &mut self.net;
-        let events = net.latch_events(timeout);
+        let is_busy = net.limits.busy_poll_nanos > 0;
+        let events = match is_busy {
+            false => net.latch_events(timeout),
+            true => self.busy.wait(net, timeout),
+        };
         net.wake_up();
         let events = events?;
         net.read_clock();
+        if is_busy {
+            self.busy.note(net, events);
+        }
         net.counters.turns += 1;
         net.counters.events += events as u64;
         self.batch_was_full = events == net.limits.events;
@@ -28,7 +35,8 @@ impl Reactor {
 }
 
 impl Net {
-    fn latch_events(&mut self, timeout: Option<Duration>) -> Result<usize> {
+    /// One poll; answers how many events it brought.
+    pub(super) fn latch_events(&mut self, timeout: Option<Duration>) -> Result<usize> {
         let Net {
             sys,
             sockets,

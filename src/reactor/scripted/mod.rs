@@ -6,6 +6,7 @@
 mod accepting;
 mod batches;
 mod budgets;
+mod busy;
 mod clock;
 mod connecting;
 mod gathering;

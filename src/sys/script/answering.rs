@@ -21,6 +21,10 @@ const MOST_SLEEPS_FOR_EVER: u32 = 100;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) now: Duration,
+    /// What a poll takes that does not sleep.
+    pub(super) poll_takes: Duration,
+    /// What happens while a poll runs, once the clock says so.
+    pub(super) happenings: Vec<(Duration, Box<dyn FnOnce()>)>,
     pub(super) polls: VecDeque<Poll>,
     pub(super) accepts: Answers<Accept>,
     pub(super) reads: Answers<Read>,
@@ -105,6 +109,7 @@ impl State {
 
     /// What `poll` hands on; the events of descriptors get the tokens of this moment.
     fn batch(&mut self, timeout: Option<Duration>) -> io::Result<Vec<(u64, Readiness)>> {
+        self.now += self.poll_takes;
         self.enter(Call::Poll(timeout))?;
         let rung = match (self.polls.front(), &self.bell) {
             // A poll that fails has heard nothing.
@@ -136,6 +141,12 @@ impl State {
                 Ok(Vec::new())
             }
         }
+    }
+
+    fn due(&mut self) -> Vec<Box<dyn FnOnce()>> {
+        let now = self.now;
+        let due = self.happenings.extract_if(.., |(at, _)| *at <= now);
+        due.map(|(_, deed)| deed).collect()
     }
 
     fn addressed(&mut self, event: Event) -> (u64, Readiness) {
@@ -332,6 +343,8 @@ impl Kernel for Script {
     ) -> io::Result<()> {
         // Into a local first: what `each` does may come back to the script.
         let batch = self.0.borrow_mut().batch(timeout)?;
+        let due = self.0.borrow_mut().due();
+        due.into_iter().for_each(|deed| deed());
         batch
             .into_iter()
             .for_each(|(token, ready)| each(token, ready));

@@ -111,7 +111,18 @@ impl Script {
         self.0.borrow_mut().faults.insert(index, errno);
     }
 
-    /// Moves the clock. Besides this, only a poll that sleeps does.
+    /// Lets each poll take so long, as entering the kernel does. In the beginning one that does not
+    /// sleep takes no time.
+    pub(crate) fn polls_take(&self, time: Duration) {
+        self.0.borrow_mut().poll_takes = time;
+    }
+
+    /// Does this while a poll runs, in the first one after which the clock says so.
+    pub(crate) fn at(&self, time: Duration, deed: impl FnOnce() + 'static) {
+        self.0.borrow_mut().happenings.push((time, Box::new(deed)));
+    }
+
+    /// Moves the clock. Besides this, only polls do.
     pub(crate) fn advance(&self, by: Duration) {
         self.0.borrow_mut().now += by;
     }
