@@ -1,0 +1,154 @@
+//! Times and CPU, and how they are printed.
+
+use netloop::{Handler, ListenOptions, Net, Reactor, Socket};
+use std::fs;
+use std::io::{ErrorKind, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+/// Times of single round trips.
+pub(crate) struct Times(Vec<Duration>);
+
+impl Times {
+    pub(crate) fn of(mut times: Vec<Duration>) -> Times {
+        times.sort_unstable();
+        Times(times)
+    }
+
+    /// The time that so much of all lie below; 0 to 1.
+    pub(crate) fn at(&self, share: f64) -> Duration {
+        let last = self.0.len() - 1;
+        self.0[(last as f64 * share).round() as usize]
+    }
+
+    /// Median and 99th percentile, in columns.
+    pub(crate) fn columns(&self) -> String {
+        format!("{:>9} {:>9}", micros(self.at(0.5)), micros(self.at(0.99)))
+    }
+}
+
+/// Microseconds, with one digit after the point.
+pub(crate) fn micros(time: Duration) -> String {
+    format!("{:.1}", time.as_nanos() as f64 / 1e3)
+}
+
+/// Times `round` so often, after some that are not counted.
+pub(crate) fn time(rounds: usize, mut round: impl FnMut()) -> Times {
+    (0..rounds / 20).for_each(|_| round());
+    let one = |_| {
+        let begun = Instant::now();
+        round();
+        begun.elapsed()
+    };
+    Times::of((0..rounds).map(one).collect())
+}
+
+/// Does nothing for so long, without giving the core away.
+pub(crate) fn compute(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+/// Reads until `buffer` is full, without sleeping: a sleeping peer's wake-up would be in the figure.
+pub(crate) fn spin_read(peer: &mut TcpStream, buffer: &mut [u8]) {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match peer.read(&mut buffer[filled..]) {
+            Ok(0) => panic!("the loop has closed the connection"),
+            Ok(bytes) => filled += bytes,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => std::hint::spin_loop(),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+/// A loop on a thread of its own, with a server.
+pub(crate) struct Loop {
+    pub(crate) address: SocketAddr,
+    remote: netloop::Remote,
+    thread: JoinHandle<()>,
+}
+
+impl Loop {
+    /// `set` turns the knobs, `accept` makes handlers.
+    pub(crate) fn start<H: Handler + 'static>(
+        set: impl FnOnce(&mut Net) + Send + 'static,
+        accept: impl FnMut(&mut Socket<'_>) -> H + Send + 'static,
+    ) -> Loop {
+        Loop::with_mark(64 * 1024, set, accept)
+    }
+
+    /// As [`start`](Loop::start), with a high-water mark for its sockets.
+    pub(crate) fn with_mark<H: Handler + 'static>(
+        mark: usize,
+        set: impl FnOnce(&mut Net) + Send + 'static,
+        accept: impl FnMut(&mut Socket<'_>) -> H + Send + 'static,
+    ) -> Loop {
+        let (send, receive) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let mut reactor = Reactor::new().expect("a loop");
+            let net = reactor.net();
+            set(net);
+            let options = ListenOptions::from("127.0.0.1:0").high_water_mark(mark);
+            let server = net.listen(options, accept).expect("a server");
+            let address = server.address().and_then(|it| it.as_inet());
+            let remote = net.remote().expect("a remote");
+            let address = address.expect("an address");
+            send.send((address, remote)).expect("somebody who waits");
+            reactor.run().expect("a loop that goes on");
+        });
+        let (address, remote) = receive.recv().expect("a loop that has started");
+        Loop {
+            address,
+            remote,
+            thread,
+        }
+    }
+
+    /// A connection to it that never sleeps.
+    pub(crate) fn connect(&self) -> TcpStream {
+        let peer = TcpStream::connect(self.address).expect("a connection");
+        peer.set_nonblocking(true).expect("a setting");
+        peer.set_nodelay(true).expect("a setting");
+        peer
+    }
+
+    /// The CPU time that its thread has had; `None` where the system does not tell.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let (send, receive) = mpsc::channel();
+        let ask = move |_: &mut Net| {
+            let _ = send.send(cpu_of_this_thread());
+        };
+        self.remote.post(ask).ok()?;
+        receive.recv().ok()?
+    }
+
+    pub(crate) fn stop(self) {
+        self.remote.stop();
+        self.thread.join().expect("a loop without a panic");
+    }
+}
+
+fn cpu_of_this_thread() -> Option<Duration> {
+    // Nanoseconds on a processor, nanoseconds waiting for one, and how often.
+    let stat = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanos = stat.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// What share of the time that `work` took the loop's thread was on a processor, in percent; `-`
+/// where that cannot be known.
+pub(crate) fn cpu_share<T>(of: &Loop, work: impl FnOnce() -> T) -> (T, String) {
+    let (begun, before) = (Instant::now(), of.cpu());
+    let outcome = work();
+    let (passed, after) = (begun.elapsed(), of.cpu());
+    let share = before.zip(after).map(|(before, after)| {
+        let share = (after - before).as_secs_f64() / passed.as_secs_f64();
+        format!("{:.0}", share * 100.0)
+    });
+    (outcome, share.unwrap_or_else(|| "-".into()))
+}

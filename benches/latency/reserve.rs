@@ -1,0 +1,128 @@
+//! How long is the longest turn of an accept storm, with tables that grow and with tables that have?
+//!
+//! Load: 16,000 connections, one after the other as fast as they are made, to a server in a process of
+//! its own, which gives each an idle timeout; five storms each. The process has one thread, or a
+//! second one that sleeps: with two, the kernel has to be careful when it grows the table of
+//! descriptors. Unit: milliseconds of the longest turn of a storm, its sleep not counted; the least, the
+//! median and the greatest of the five, and seconds for a storm. A turn in which the scheduler
+//! gave the core to somebody else is long, too: the least is the figure to compare.
+
+use super::measure::Times;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use netloop::{ListenOptions, Reactor, handler_fn};
+use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The role in which this program is the server.
+pub(crate) const SERVER: &str = "--storm-server";
+
+const SOCKETS: usize = 16_000;
+const STORMS: usize = 5;
+/// What a storm may take: no run is longer.
+const MOST: Duration = Duration::from_secs(60);
+
+pub(crate) fn run() {
+    println!("reserve: the longest turn of a storm   least    median  greatest     storm");
+    println!("                                          ms        ms        ms         s");
+    for threads in ["1", "2"] {
+        for reserved in ["grown", "reserved"] {
+            let storms: io::Result<Vec<_>> =
+                (0..STORMS).map(|_| storm(reserved, threads)).collect();
+            let what = format!("{reserved}, threads: {threads}");
+            match storms {
+                Ok(storms) => {
+                    let (longest, all) = storms.into_iter().unzip();
+                    let (longest, all) = (Times::of(longest), Times::of(all));
+                    let millis = |share| longest.at(share).as_secs_f64() * 1e3;
+                    let columns = [0.0, 0.5, 1.0].map(|share| format!("{:>9.2}", millis(share)));
+                    let all = all.at(0.5).as_secs_f64();
+                    println!("  {what:<30} {} {all:>9.2}", columns.join(" "));
+                }
+                Err(error) => println!("  {what:<30} {error}"),
+            }
+        }
+    }
+}
+
+/// Lets a server of its own take a storm; how long its longest turn was, and all of it.
+fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
+    let mut server = Command::new(std::env::current_exe()?)
+        .args([SERVER, reserved, threads])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut said = BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    let mut next = || said.next().unwrap_or_else(|| Ok(String::new()));
+    let outcome = (|| {
+        let address: SocketAddr = next()?.parse().map_err(io::Error::other)?;
+        let begun = Instant::now();
+        let mut peers = Vec::new();
+        for _ in 0..SOCKETS {
+            peers.push(TcpStream::connect(address)?);
+        }
+        let longest = next()?.parse().map_err(io::Error::other)?;
+        Ok((Duration::from_nanos(longest), begun.elapsed()))
+    })();
+    if outcome.is_err() {
+        let _ = server.kill();
+    }
+    server.wait()?;
+    outcome
+}
+
+/// The server's side: prints where it listens, then the nanoseconds of the longest turn.
+pub(crate) fn serve(arguments: &[String]) -> ExitCode {
+    match arguments {
+        [reserved, threads] => match take_storm(reserved == "reserved", threads == "2") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("usage: latency {SERVER} grown|reserved 1|2");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn take_storm(reserved: bool, second_thread: bool) -> io::Result<()> {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let sleeper = second_thread.then(|| thread::spawn(move || stopped.recv()));
+    let mut reactor = Reactor::new()?;
+    if reserved {
+        reactor.net().reserve(SOCKETS)?;
+    }
+    let options = ListenOptions::from("127.0.0.1:0").backlog(4096);
+    let accept = |socket: &mut netloop::Socket<'_>| {
+        socket.set_timeout(Duration::from_secs(60));
+        handler_fn(|_, _| ())
+    };
+    let server = reactor.net().listen(options, accept)?;
+    println!("{}", server.address().expect("an address"));
+    // The sleep is a host's, and so not in the turn.
+    let mut host = Poll::new()?;
+    let fd = reactor.as_raw_fd();
+    host.registry()
+        .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)?;
+    let mut events = Events::with_capacity(1);
+    let (mut longest, given_up) = (Duration::ZERO, Instant::now() + MOST);
+    while reactor.net().stats().accepted < SOCKETS as u64 && Instant::now() < given_up {
+        let most = Duration::from_millis(100);
+        let sleep = reactor.next_timeout().map_or(most, |it| it.min(most));
+        host.poll(&mut events, Some(sleep))?;
+        let begun = Instant::now();
+        reactor.turn(Some(Duration::ZERO))?;
+        longest = longest.max(begun.elapsed());
+    }
+    println!("{}", longest.as_nanos());
+    drop(stop);
+    drop(sleeper.map(|it| it.join()));
+    Ok(())
+}
