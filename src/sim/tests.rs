@@ -173,6 +173,35 @@ impl Echo {
 }
 
 #[test]
+fn busy_polling_changes_nothing_where_the_world_moves_the_clock() {
+    for seed in 0..20 {
+        let run = |budget: Duration| {
+            let mut world = World::seeded(seed);
+            let hosts = (world.host("server"), world.host("client"));
+            for host in [hosts.0, hosts.1] {
+                world.net(host).set_busy_poll(budget);
+            }
+            let echo = run_echo_on(world, hosts, 3, 5_000);
+            echo.check();
+            echo.world.trace_hash()
+        };
+        assert_eq!(run(Duration::MAX), run(Duration::ZERO), "seed {seed}");
+    }
+}
+
+#[test]
+fn room_in_advance_is_refused_by_a_host_that_may_not_have_it_and_takes_none_from_others() {
+    let mut world = World::with_faults(1, Faults::none());
+    let host = world.host("small");
+    world.limit_descriptors(host, Some(10));
+    assert_eq!(world.net(host).reserve(11).unwrap_err().code(), "EMFILE");
+    world.net(host).reserve(10).unwrap();
+    assert!(world.open_descriptors(host).is_empty());
+    let echo = run_echo(world, 2, 1_000);
+    echo.check();
+}
+
+#[test]
 fn a_calm_world_echoes_everything_and_says_how_long_it_took() {
     let world = World::with_faults(1, Faults::none());
     let echo = run_echo(world, 3, 100_000);

@@ -88,6 +88,19 @@ pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
         }
         Act::Cork => socket.cork(),
         Act::Uncork => socket.uncork(),
+        Act::FlushNow => {
+            socket.flush_now();
+            let after = Seen::of(&mut socket);
+            shared.check(|_| {
+                must!(
+                    after.queued <= before.queued && after.written == before.written,
+                    "I11: a flush of socket {end} leaves {} of {}",
+                    after.queued,
+                    before.queued
+                );
+                Ok(())
+            });
+        }
         Act::Timeout(millis) => {
             let idle = Duration::from_millis(millis);
             socket.set_timeout(idle);
@@ -141,6 +154,7 @@ fn takes_effect(act: Act, before: &Seen) -> bool {
             Act::Pause => !before.paused,
             Act::Resume => before.paused,
             Act::Uncork => before.corked > 0,
+            Act::FlushNow => before.queued > 0,
             Act::Unread(bytes) => bytes > 0 && before.read > 0,
             _ => true,
         }

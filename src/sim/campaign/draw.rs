@@ -258,7 +258,10 @@ impl Draw {
             15 => Act::SetHandler,
             16 => Act::Unref,
             17 => Act::Ref,
-            18 => Act::NoDelay(self.dice.chance(0.5)),
+            18 => match self.dice.chance(0.5) {
+                true => Act::NoDelay(true),
+                false => Act::FlushNow,
+            },
             _ => Act::KeepAlive(self.dice.chance(0.5)),
         }
     }

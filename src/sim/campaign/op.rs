@@ -120,6 +120,7 @@ pub(super) enum Act {
     Resume,
     Cork,
     Uncork,
+    FlushNow,
     /// In milliseconds.
     Timeout(u64),
     /// Gives back so many of the bytes heard last.

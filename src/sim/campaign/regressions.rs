@@ -352,7 +352,7 @@ fn bytes_refused_before_an_end_that_a_pause_puts_off_are_gone() {
 
 /// What two thousand seeds have to bring with them, in how many of them. A third more is what they
 /// brought when this was written: traffic that thins out is to be noticed.
-const TRAFFIC: [(&str, u64); 72] = [
+const TRAFFIC: [(&str, u64); 73] = [
     ("a byte heard", 920),
     ("a post refused", 40),
     ("a socket", 1500),
@@ -368,11 +368,12 @@ const TRAFFIC: [(&str, u64); 72] = [
     ("do End", 980),
     ("do EndWith", 200),
     ("do Every", 490),
+    ("do FlushNow", 15),
     ("do KeepAlive", 210),
     ("do Later", 570),
     ("do Listen", 1420),
     ("do MaxConnections", 500),
-    ("do NoDelay", 180),
+    ("do NoDelay", 90),
     ("do Offload", 470),
     ("do Panic", 70),
     ("do Pause", 260),

@@ -112,6 +112,8 @@ fn options_of_all_kinds(stage: &mut Stage) {
     let delay = Duration::from_secs(60);
     let options = ListenOptions::from(PORT)
         .no_delay(true)
+        .quick_ack(true)
+        .not_sent_low_water_mark(16_384)
         .keep_alive(true)
         .keep_alive_initial_delay(delay);
     stage.serve_with(options, ECHO, nothing, |_| ());
@@ -119,6 +121,7 @@ fn options_of_all_kinds(stage: &mut Stage) {
     stage.connect_with(options, |socket, event, life| {
         if let Event::Data(_) = event {
             socket.set_no_delay(false);
+            socket.set_quick_ack(true);
             socket.set_keep_alive(false, Duration::ZERO);
         }
         asks(socket, event, life);

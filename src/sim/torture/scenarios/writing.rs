@@ -16,6 +16,7 @@ scenarios![
     more_than_the_cap,
     corked,
     corked_and_ended,
+    flushed_between_writes,
     destroyed_soon,
     completions_in_order,
     written_after_the_end,
@@ -88,6 +89,27 @@ fn corked_and_ended(stage: &mut Stage) {
             life.say(socket, 100);
             socket.end();
         }
+    });
+}
+
+/// A server that sends each reply before it makes the next, through buffers that hold less.
+fn flushed_between_writes(stage: &mut Stage) {
+    narrow(stage);
+    stage.serve(|socket, event, life| {
+        if let Event::Data(_) = event {
+            for _ in 0..3 {
+                life.say_then(socket, 50);
+                socket.flush_now();
+            }
+        }
+    });
+    stage.connect(|socket, event, life| match event {
+        Event::Connect => {
+            life.say(socket, 100);
+            socket.flush_now();
+        }
+        Event::Data(_) if life.heard.get() >= 100 => socket.end(),
+        _ => {}
     });
 }
 
