@@ -1,7 +1,7 @@
 //! What does each latency knob change, and what does it cost?
 //!
 //! One file a knob; each begins with its question, load and unit. Both ends are on loopback, the
-//! loop on a thread of its own. Times are medians and 99th percentiles of single round trips, CPU
+//! loop on core 0 and its peers on core 1, which is done by `taskset`. Times are medians and 99th percentiles of single round trips, CPU
 //! is that of the loop's thread alone, in percent of the time that passed.
 //!
 //! Not criterion's, which times what one thread does over and over: here the figure is what another
@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         eprintln!("{unknown}: no such knob\nusage: latency [{names}]...");
         return ExitCode::from(2);
     }
+    measure::stay_on(measure::PEERS);
     for (name, run) in KNOBS {
         if arguments.is_empty() || arguments.iter().any(|it| it == name) {
             run();

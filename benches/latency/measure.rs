@@ -4,6 +4,7 @@ use netloop::{Handler, ListenOptions, Net, Reactor, Socket};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -53,6 +54,28 @@ pub(crate) fn compute(time: Duration) {
     }
 }
 
+/// Keeps this thread, and those that it starts from now on, on one core: two threads that do not sleep
+/// must not be put on the same. Without `taskset` the scheduler has its way.
+pub(crate) fn stay_on(core: &str) {
+    let Ok(thread) = fs::read_link("/proc/thread-self") else {
+        return;
+    };
+    let Some(id) = thread.file_name() else { return };
+    let taskset = Command::new("taskset")
+        .args(["-cp", core])
+        .arg(id)
+        .stdout(Stdio::null())
+        .status();
+    if !taskset.is_ok_and(|status| status.success()) {
+        eprintln!("(a thread could not be kept on core {core})");
+    }
+}
+
+/// Where loops run.
+pub(crate) const LOOPS: &str = "0";
+/// Where whoever talks to them does.
+pub(crate) const PEERS: &str = "1";
+
 /// Reads until `buffer` is full, without sleeping: a sleeping peer's wake-up would be in the figure.
 pub(crate) fn spin_read(peer: &mut TcpStream, buffer: &mut [u8]) {
     let mut filled = 0;
@@ -90,6 +113,7 @@ impl Loop {
     ) -> Loop {
         let (send, receive) = mpsc::channel();
         let thread = thread::spawn(move || {
+            stay_on(LOOPS);
             let mut reactor = Reactor::new().expect("a loop");
             let net = reactor.net();
             set(net);

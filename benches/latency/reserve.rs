@@ -7,7 +7,7 @@
 //! median and the greatest of the five, and seconds for a storm. A turn in which the scheduler
 //! gave the core to somebody else is long, too: the least is the figure to compare.
 
-use super::measure::Times;
+use super::measure::{LOOPS, Times, stay_on};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use netloop::{ListenOptions, Reactor, handler_fn};
@@ -93,6 +93,7 @@ pub(crate) fn serve(arguments: &[String]) -> ExitCode {
 }
 
 fn take_storm(reserved: bool, second_thread: bool) -> io::Result<()> {
+    stay_on(LOOPS);
     let (stop, stopped) = mpsc::channel::<()>();
     let sleeper = second_thread.then(|| thread::spawn(move || stopped.recv()));
     let mut reactor = Reactor::new()?;
