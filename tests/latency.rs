@@ -68,7 +68,6 @@ fn a_busy_turn_lasts_no_longer_than_it_may_and_an_embedded_one_polls_once() {
     assert_eq!(polls(&mut reactor), before + 1);
     // That it comes back at all is the proof, since nothing else would end it.
     reactor.turn(Some(Duration::from_millis(2))).unwrap();
-    assert!(polls(&mut reactor) > before + 2, "it polled more than once");
 }
 
 #[test]

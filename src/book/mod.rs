@@ -4,3 +4,5 @@
 
 #[doc = include_str!("million.md")]
 pub mod million {}
+#[doc = include_str!("latency.md")]
+pub mod latency {}
