@@ -1,6 +1,6 @@
 //! Busy polling, where it can be counted: on a clock that moves by what a poll takes.
 
-use super::world::{HOUR, LISTENER, MILLI, READ, SECOND, WRITE, World, ZERO};
+use super::world::{LISTENER, MILLI, READ, SECOND, WRITE, World, ZERO};
 use crate::sys::script::{Accept, Call, Poll};
 use crate::{Event, Net};
 use std::time::Duration;
@@ -103,7 +103,7 @@ fn without_work_in_between_there_is_no_second_budget() {
 
 #[test]
 fn timers_fire_in_time_meanwhile() {
-    let mut world = busy(HOUR);
+    let mut world = busy(SECOND);
     worked(&mut world);
     world.ring("first", MILLI);
     world.ring("second", 3 * MILLI);
@@ -125,7 +125,7 @@ fn timers_fire_in_time_meanwhile() {
 
 #[test]
 fn an_idle_timeout_and_a_server_without_descriptors_are_not_forgotten() {
-    let mut world = busy(HOUR);
+    let mut world = busy(SECOND);
     let a = world.accept("a");
     world.socket(a).set_timeout(5 * MILLI);
     world.script.on_accept(LISTENER, Accept::Err(libc::EMFILE));
@@ -186,7 +186,7 @@ fn what_another_thread_posts_is_found_without_a_ring_and_a_sleeping_loop_is_rung
 
 #[test]
 fn a_stop_from_another_thread_ends_it() {
-    let mut world = busy(HOUR);
+    let mut world = busy(SECOND);
     let remote = world.net().remote().unwrap();
     let now = world.now();
     world.script.at(now + 10 * MICRO, move || remote.stop());
@@ -198,7 +198,7 @@ fn a_stop_from_another_thread_ends_it() {
 
 #[test]
 fn inside_another_loop_it_never_polls_twice_in_a_turn() {
-    let mut world = busy(HOUR);
+    let mut world = busy(SECOND);
     worked(&mut world);
     for _ in 0..3 {
         assert_eq!(world.reactor.next_timeout(), None, "the host may sleep");
@@ -210,7 +210,7 @@ fn inside_another_loop_it_never_polls_twice_in_a_turn() {
 
 #[test]
 fn work_that_waits_is_done_before_anything_is_polled_twice() {
-    let mut world = busy(HOUR);
+    let mut world = busy(SECOND);
     let log = world.log.clone();
     world.net().set_immediate(move |net: &mut Net| {
         log.push("first");
@@ -257,7 +257,7 @@ fn a_poll_that_fails_is_told_and_the_loop_may_go_on() {
 
 #[test]
 fn turned_off_in_a_handler_it_is_off_from_the_next_sleep_on() {
-    let mut world = busy(HOUR);
+    let mut world = busy(SECOND);
     let a = world.accept_with("a", |socket, event| {
         if let Event::Data(_) = event {
             socket.net().set_busy_poll(ZERO);
