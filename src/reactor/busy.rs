@@ -29,6 +29,7 @@ impl Busy {
     #[cold] // as most loops see it
     pub(super) fn wait(&mut self, net: &mut Net, timeout: Option<Duration>) -> Result<usize> {
         if timeout == Some(Duration::ZERO) {
+            // Something waits for this turn, or it is a host's: neither is a time to look twice.
             return net.latch_events(timeout);
         }
         let begun = net.sys.now();

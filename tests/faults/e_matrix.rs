@@ -37,6 +37,7 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
     write(b"0123456789"),
     write_bytes(Bytes::from_static(&[7; 100_000])),
     write_then(b"then", { let stage = stage.clone(); move |net, _| stage.enter(None, net) }),
+    flush_now(),
     end(),
     end_with(b"the end"),
     cork(),
@@ -52,6 +53,8 @@ const SOCKET: &[(&str, OnSocket)] = table!(socket, stage =>
     reset_and_destroy(),
     set_timeout(Duration::from_millis(1)),
     set_no_delay(true),
+    set_quick_ack(true),
+    set_not_sent_low_water_mark(16 * 1024),
     set_keep_alive(true, Duration::from_secs(1)),
     set_type_of_service(0x20),
     unref(),
@@ -149,6 +152,34 @@ const NET: &[(&str, OnNet)] = &[
     ),
     ("default_auto_select_family_attempt_timeout", |net, _| {
         assert!(net.default_auto_select_family_attempt_timeout() > Duration::ZERO)
+    }),
+    ("set_busy_poll", |net, _| {
+        net.set_busy_poll(Duration::from_micros(100))
+    }),
+    ("busy_poll", |net, _| {
+        net.busy_poll();
+    }),
+    ("set_read_budget_calls", |net, _| {
+        net.set_read_budget_calls(1).unwrap()
+    }),
+    ("read_budget_calls", |net, _| {
+        assert!(net.read_budget_calls() > 0)
+    }),
+    ("set_read_budget_bytes", |net, _| {
+        net.set_read_budget_bytes(1).unwrap()
+    }),
+    ("read_budget_bytes", |net, _| {
+        assert!(net.read_budget_bytes() > 0)
+    }),
+    ("set_write_budget_bytes", |net, _| {
+        net.set_write_budget_bytes(1).unwrap()
+    }),
+    ("write_budget_bytes", |net, _| {
+        assert!(net.write_budget_bytes() > 0)
+    }),
+    ("reserve", |net, _| {
+        net.reserve(100).unwrap();
+        net.reserve(0).unwrap();
     }),
     ("set_timeout", |net, stage| {
         let stage = stage.clone();
@@ -292,6 +323,8 @@ fn e5_the_tables_name_every_public_method() {
         (include_str!("../../src/net/timers.rs"), names(NET)),
         (include_str!("../../src/net/lookup.rs"), names(NET)),
         (include_str!("../../src/net/shutdown.rs"), names(NET)),
+        (include_str!("../../src/net/tuning.rs"), names(NET)),
+        (include_str!("../../src/net/reserve.rs"), names(NET)),
         #[cfg(feature = "signal")]
         (include_str!("../../src/net/signals.rs"), names(NET)),
     ];
