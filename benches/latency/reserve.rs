@@ -11,8 +11,9 @@ use super::measure::{LOOPS, Times, stay_on};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use netloop::{ListenOptions, Reactor, handler_fn};
+use socket2::{Domain, Socket, Type};
 use std::io::{self, BufRead, BufReader};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc;
@@ -62,8 +63,8 @@ fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
         let address: SocketAddr = next()?.parse().map_err(io::Error::other)?;
         let begun = Instant::now();
         let mut peers = Vec::new();
-        for _ in 0..SOCKETS {
-            peers.push(TcpStream::connect(address)?);
+        for peer in 0..SOCKETS {
+            peers.push(connect_from(peer, address)?);
         }
         let longest = next()?.parse().map_err(io::Error::other)?;
         Ok((Duration::from_nanos(longest), begun.elapsed()))
@@ -73,6 +74,16 @@ fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
     }
     server.wait()?;
     outcome
+}
+
+/// Connects from one of several addresses of loopback: those of a storm before still have its ports.
+fn connect_from(peer: usize, address: SocketAddr) -> io::Result<TcpStream> {
+    let from = Ipv4Addr::new(127, 1, (peer % 8) as u8, (peer / 8 % 250) as u8 + 1);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
+    socket.connect(&address.into())?;
+    Ok(socket.into())
 }
 
 /// The server's side: prints where it listens, then the nanoseconds of the longest turn.
