@@ -8,7 +8,7 @@
 //! thread sees, and half of the answer is the CPU that it takes.
 //!
 //! ```text
-//! cargo bench --bench latency                      all of them, half a minute
+//! cargo bench --bench latency                      all of them, some two minutes
 //! cargo bench --bench latency -- busy_poll reserve
 //! ```
 
