@@ -12,7 +12,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use netloop::{ListenOptions, Reactor, handler_fn};
 use socket2::{Domain, Socket, Type};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::AsRawFd;
 use std::process::{Command, ExitCode, Stdio};
@@ -55,6 +55,7 @@ pub(crate) fn run() {
 fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
     let mut server = Command::new(std::env::current_exe()?)
         .args([SERVER, reserved, threads])
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
     let mut said = BufReader::new(server.stdout.take().expect("a pipe")).lines();
@@ -64,7 +65,7 @@ fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
         let begun = Instant::now();
         let mut peers = Vec::new();
         for peer in 0..SOCKETS {
-            peers.push(connect_from(peer, address)?);
+            peers.push(connect(peer, address)?);
         }
         let longest = next()?.parse().map_err(io::Error::other)?;
         Ok((Duration::from_nanos(longest), begun.elapsed()))
@@ -72,15 +73,16 @@ fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
     if outcome.is_err() {
         let _ = server.kill();
     }
-    server.wait()?;
+    server.wait()?; // which closes its input first
     outcome
 }
 
-/// Connects from one of several addresses of loopback: those of a storm before still have its ports.
-fn connect_from(peer: usize, address: SocketAddr) -> io::Result<TcpStream> {
+/// A connection that takes no port from anybody: it ends with a reset, since after a FIN its port would be
+/// kept for a minute, and comes from one of many addresses of loopback.
+fn connect(peer: usize, address: SocketAddr) -> io::Result<TcpStream> {
     let from = Ipv4Addr::new(127, 1, (peer % 8) as u8, (peer / 8 % 250) as u8 + 1);
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
+    socket.set_linger(Some(Duration::ZERO))?;
     socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect(&address.into())?;
     Ok(socket.into())
@@ -134,6 +136,7 @@ fn take_storm(reserved: bool, second_thread: bool) -> io::Result<()> {
         longest = longest.max(begun.elapsed());
     }
     println!("{}", longest.as_nanos());
+    io::stdin().read_to_end(&mut Vec::new())?; // its peers are the first to go
     drop(stop);
     drop(sleeper.map(|it| it.join()));
     Ok(())
