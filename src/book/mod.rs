@@ -2,7 +2,7 @@
 //!
 //! Pages stand in reading order. Their examples are compiled, and run where they can be.
 
-#[doc = include_str!("million.md")]
-pub mod million {}
 #[doc = include_str!("latency.md")]
 pub mod latency {}
+#[doc = include_str!("million.md")]
+pub mod million {}

@@ -353,6 +353,18 @@ impl Kernel for StandIn {
         Ok(())
     }
 
+    fn set_quick_ack(&mut self, _stream: u32, _on: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn set_not_sent_low_water_mark(&mut self, _stream: u32, _bytes: u32) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn grow_descriptor_table(&mut self, _more: usize) -> io::Result<()> {
+        Ok(())
+    }
+
     fn set_keep_alive(&mut self, _: u32, _: bool, _: Option<u32>) -> io::Result<()> {
         Ok(())
     }

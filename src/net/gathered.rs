@@ -42,6 +42,11 @@ impl Gathered {
         }
     }
 
+    /// Goes by other limits from the next handler on.
+    pub(super) fn bound(&mut self, limits: &Limits) {
+        self.most_bytes = MOST_BYTES.min(limits.write_bytes);
+    }
+
     /// Lets a handler gather that is about to run.
     #[inline]
     pub(crate) fn open(&mut self, room: usize) {

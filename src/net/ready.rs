@@ -36,6 +36,12 @@ impl ReadyQueue {
         self.tokens.push(token);
     }
 
+    /// Makes room for so many in all.
+    pub(super) fn reserve(&mut self, targets: usize) {
+        let more = targets.saturating_sub(self.tokens.len());
+        self.tokens.reserve(more);
+    }
+
     /// Takes out the oldest.
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<Target> {

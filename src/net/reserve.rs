@@ -46,12 +46,8 @@ impl Net {
         // Not for all sockets: a queue walks through all the memory that it has, and what one poll
         // brings would no longer stay in the nearest cache.
         let most = sockets.min(2 * self.limits.events);
-        for list in [
-            &mut self.ready,
-            &mut self.notes,
-            &mut self.closing,
-            &mut self.freed,
-        ] {
+        self.ready.reserve(most);
+        for list in [&mut self.notes, &mut self.closing, &mut self.freed] {
             list.reserve(most.saturating_sub(list.len()));
         }
         self.dirty.reserve(most.saturating_sub(self.dirty.len()));

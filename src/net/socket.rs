@@ -161,7 +161,8 @@ impl Socket<'_> {
     ///
     /// Node sends at once, and has no need for it.
     pub fn flush_now(&mut self) {
-        self.net.flush_now(self.key);
+        let (net, key) = self.parts();
+        net.flush_now(key);
     }
 
     /// Ends our side: what is queued is sent, the FIN behind it, then `finish` is told. The peer
@@ -426,7 +427,8 @@ impl Socket<'_> {
     /// Source: [tcp(7)](https://man7.org/linux/man-pages/man7/tcp.7.html). Node has nothing of the kind.
     #[doc(alias = "TCP_QUICKACK")]
     pub fn set_quick_ack(&mut self, quick_ack: bool) {
-        self.net.set_quick_ack(self.key, quick_ack);
+        let (net, key) = self.parts();
+        net.set_quick_ack(key, quick_ack);
     }
 
     /// Lets the kernel take about so many bytes that it cannot send yet, and no more
@@ -443,7 +445,8 @@ impl Socket<'_> {
     /// [ip-sysctl](https://docs.kernel.org/networking/ip-sysctl.html). Node has nothing of the kind.
     #[doc(alias = "TCP_NOTSENT_LOWAT")]
     pub fn set_not_sent_low_water_mark(&mut self, bytes: usize) {
-        self.net.set_not_sent_low_water_mark(self.key, bytes);
+        let (net, key) = self.parts();
+        net.set_not_sent_low_water_mark(key, bytes);
     }
 
     /// What the packets ask of the network (`IP_TOS`, `IPV6_TCLASS`): the DSCP in the upper six bits;

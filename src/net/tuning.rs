@@ -90,6 +90,7 @@ impl Net {
     /// `ERR_OUT_OF_RANGE` for 0, which would never write at all.
     pub fn set_write_budget_bytes(&mut self, bytes: usize) -> Result<()> {
         self.limits.write_bytes = at_least_one("writeBudgetBytes", bytes)?;
+        self.gathered.bound(&self.limits);
         Ok(())
     }
 
