@@ -1,0 +1,203 @@
+//! The time of a run, cut into windows: what came back in each, and what it cost the server.
+//!
+//! The machine's speed changes from one moment to the next, with its neighbours and its clock; the
+//! quartiles of many short windows say more than one mean.
+
+use super::histogram::Histogram;
+use super::sockets::PATIENCE;
+use super::{During, Plan, Rate, Result};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
+use std::time::{Duration, Instant};
+
+const WINDOW: Duration = Duration::from_millis(50);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    pub messages: u64,
+    pub cpu_nanos: u64,
+    pub wall_nanos: u64,
+}
+
+/// The CPU clock of another process, all its threads together, exact at the moment of the call.
+#[derive(Clone, Copy)]
+pub struct ServerClock(ClockId);
+
+impl ServerClock {
+    pub fn of(pid: u32) -> std::result::Result<ServerClock, String> {
+        Ok(ServerClock(
+            clock_getcpuclockid(Pid::from_raw(pid as i32)).during("the server's CPU clock")?,
+        ))
+    }
+
+    pub fn read(self) -> std::result::Result<Duration, String> {
+        let time = clock_gettime(self.0).during("the server's CPU clock")?;
+        Ok(time.into())
+    }
+
+    /// Returns once the server has done with what was before: closing thousands of connections takes
+    /// some a while. One that never rests is measured as it is.
+    pub(super) fn settle(self) -> Result<()> {
+        let (mut last, mut quiet) = (self.read()?, 0);
+        for _ in 0..200 {
+            std::thread::sleep(Duration::from_millis(10));
+            let now = self.read()?;
+            quiet = if now == last { quiet + 1 } else { 0 };
+            if quiet == 3 {
+                break;
+            }
+            last = now;
+        }
+        Ok(())
+    }
+}
+
+pub(super) struct Meter {
+    clock: ServerClock,
+    warm_at: Instant,
+    ends_at: Instant,
+    /// Messages since the start.
+    messages: u64,
+    last_progress: (Instant, u64),
+    /// Where the window began: time, server's CPU time, messages. None while it warms up.
+    window: Option<(Instant, Duration, u64)>,
+    windows: Vec<Window>,
+    round_trips: Histogram,
+}
+
+impl Meter {
+    pub(super) fn start(plan: &Plan) -> Result<Meter> {
+        let now = Instant::now();
+        Ok(Meter {
+            clock: ServerClock::of(plan.pid)?,
+            warm_at: now + plan.warm_up,
+            ends_at: now + plan.warm_up + plan.measured,
+            messages: 0,
+            last_progress: (now, 0),
+            window: None,
+            windows: Vec::new(),
+            round_trips: Histogram::new(),
+        })
+    }
+
+    pub(super) fn count(&mut self, messages: u64) {
+        self.messages += messages;
+    }
+
+    /// Of a message, or of what was sent together.
+    pub(super) fn round_trip(&mut self, sent: Instant, back: Instant) {
+        if sent >= self.warm_at {
+            self.round_trips.record(back - sent);
+        }
+    }
+
+    /// Once for each turn of the generator. Whether it goes on.
+    pub(super) fn turn(&mut self, now: Instant) -> Result<bool> {
+        if self.messages > self.last_progress.1 {
+            self.last_progress = (now, self.messages);
+        } else if now - self.last_progress.0 > PATIENCE {
+            return Err(format!("nothing came back for {} s", PATIENCE.as_secs()));
+        }
+        match self.window {
+            None if now >= self.warm_at => {
+                self.window = Some((now, self.clock.read()?, self.messages))
+            }
+            Some((began, cpu, messages)) if now - began >= WINDOW => {
+                let cpu_now = self.clock.read()?;
+                self.windows.push(Window {
+                    messages: self.messages - messages,
+                    cpu_nanos: cpu_now.saturating_sub(cpu).as_nanos() as u64,
+                    wall_nanos: (now - began).as_nanos() as u64,
+                });
+                self.window = Some((now, cpu_now, self.messages));
+            }
+            None | Some(_) => {}
+        }
+        Ok(now < self.ends_at)
+    }
+
+    pub(super) fn report(self) -> Result<Rate> {
+        if self.windows.iter().all(|window| window.messages == 0) {
+            return Err("nothing came back while it was measured".into());
+        }
+        Ok(Rate {
+            windows: self.windows,
+            p50_micros: self.round_trips.quantile(0.5),
+            p99_micros: self.round_trips.quantile(0.99),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_of_a_process_runs_with_it_and_one_of_nobody_is_an_error() {
+        let clock = ServerClock::of(std::process::id()).unwrap();
+        let before = clock.read().unwrap();
+        while clock.read().unwrap() == before {}
+        let mut gone = std::process::Command::new("true").spawn().unwrap();
+        gone.wait().unwrap();
+        let clock = ServerClock::of(gone.id());
+        assert!(clock.and_then(ServerClock::read).is_err());
+    }
+
+    #[test]
+    fn windows_count_what_came_back_after_the_warm_up() {
+        let plan = Plan {
+            server: "127.0.0.1:1".parse().unwrap(),
+            pid: std::process::id(),
+            warm_up: Duration::from_secs(1),
+            measured: Duration::from_millis(120),
+            own_cpu: false,
+            most_connections: 0,
+        };
+        let mut meter = Meter::start(&plan).unwrap();
+        let start = meter.warm_at - plan.warm_up;
+        let at = |millis| start + Duration::from_millis(millis);
+        // Counted at that time; the times that begin and end a window are 1000, 1050, 1105.
+        for (millis, messages) in [
+            (10, 1000),
+            (1000, 5),
+            (1049, 7),
+            (1050, 1),
+            (1060, 20),
+            (1105, 1),
+            (1110, 2),
+        ] {
+            meter.count(messages);
+            assert!(meter.turn(at(millis)).unwrap());
+        }
+        meter.round_trip(at(900), at(1100)); // began too early
+        meter.round_trip(at(1050), at(1052));
+        assert!(!meter.turn(at(1120)).unwrap());
+        let rate = meter.report().unwrap();
+        let seen: Vec<_> = rate
+            .windows
+            .iter()
+            .map(|w| (w.messages, w.wall_nanos / 1_000_000))
+            .collect();
+        assert_eq!(seen, [(8, 50), (21, 55)]);
+        assert!((rate.p50_micros.unwrap() - 2000.0).abs() < 64.0);
+    }
+
+    #[test]
+    fn a_server_that_stalls_is_an_error() {
+        let plan = Plan {
+            server: "127.0.0.1:1".parse().unwrap(),
+            pid: std::process::id(),
+            warm_up: Duration::ZERO,
+            measured: Duration::from_secs(60),
+            own_cpu: false,
+            most_connections: 0,
+        };
+        let mut meter = Meter::start(&plan).unwrap();
+        let start = meter.warm_at;
+        meter.count(1);
+        assert!(meter.turn(start + Duration::from_secs(1)).is_ok());
+        assert!(meter.turn(start + Duration::from_secs(6)).is_ok());
+        assert!(meter.turn(start + Duration::from_millis(6001)).is_err());
+    }
+}

@@ -1,0 +1,284 @@
+//! The measuring itself: first every server shows that it is correct, then all of them take turns.
+//!
+//! A round goes through the scenarios, and in each of them through the servers, beginning with another
+//! one each time: what changes on the machine meanwhile meets them all. The servers of a round live
+//! side by side, and are idle while another one is measured.
+
+use super::arguments::Arguments;
+use super::builds::{Built, Server};
+use super::child::{Child, Interrupt};
+use super::machine::Machine;
+use super::results::{Results, Row};
+use super::{Stop, contestants};
+use crate::load::Report;
+use crate::scenario::{IDLE_TIMEOUT, Load, Mode, Scenario};
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+/// A server or a generator that says nothing for so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Short, so that verifying does not take long.
+const VERIFIED_TIMEOUT: Duration = Duration::from_millis(400);
+/// Enough for a slope that no page of memory bends.
+const MOST_CONNECTIONS: usize = 18_000;
+
+pub(super) fn measure(
+    arguments: &Arguments,
+    machine: &Machine,
+    built: &Built,
+    interrupt: &Interrupt,
+) -> Result<Results, Stop> {
+    let runner = Runner {
+        machine,
+        built,
+        interrupt,
+        measured: arguments.measured,
+    };
+    let (scenarios, skipped) = with_room(&arguments.scenarios, machine);
+    for line in &skipped {
+        eprintln!("{line}");
+    }
+    let incorrect = runner.verify(&scenarios)?;
+    let mut reports: BTreeMap<(&str, &str), Vec<Report>> = BTreeMap::new();
+    for round in 0..arguments.rounds {
+        let mut running = BTreeMap::new();
+        for (number, scenario) in scenarios.iter().enumerate() {
+            eprintln!(
+                "round {} of {}: {}",
+                round + 1,
+                arguments.rounds,
+                scenario.name
+            );
+            for server in rotated(&built.servers, round + number) {
+                let (name, mode) = (server.contestant.name, scenario.mode);
+                if !server.contestant.plays(mode) || incorrect.contains_key(&(name, mode)) {
+                    continue;
+                }
+                let report = runner.run(scenario, server, &mut running)?;
+                if let Report::Failed(why) = &report {
+                    eprintln!("{name} failed: {why}");
+                }
+                reports
+                    .entry((scenario.name, name))
+                    .or_default()
+                    .push(report);
+            }
+        }
+    }
+    let mut results = Results {
+        machine: machine.describe(),
+        versions: built
+            .servers
+            .iter()
+            .map(|server| (server.contestant.name.into(), server.version.clone()))
+            .collect(),
+        rounds: arguments.rounds,
+        millis: arguments.measured.as_millis() as u64,
+        skipped,
+        rows: Vec::new(),
+    };
+    for scenario in scenarios {
+        for name in contestants::ALL.iter().map(|contestant| contestant.name) {
+            if let Some(told) = reports.get(&(scenario.name, name)) {
+                results.rows.push(Row::new(scenario.name, name, told));
+            } else if let Some(wrong) = incorrect.get(&(name, scenario.mode)) {
+                let told = Report::Failed(format!("not correct, so not measured: {wrong}"));
+                results.rows.push(Row::new(scenario.name, name, &[told]));
+            }
+        }
+    }
+    results.compare();
+    Ok(results)
+}
+
+/// Those for which there are enough descriptors, and a line for each of the others.
+fn with_room(
+    scenarios: &[&'static Scenario],
+    machine: &Machine,
+) -> (Vec<&'static Scenario>, Vec<String>) {
+    let (fit, large): (Vec<_>, Vec<_>) = scenarios
+        .iter()
+        .copied()
+        .partition(|scenario| scenario.descriptors() <= machine.descriptors);
+    let skipped = large.into_iter().map(|scenario: &Scenario| {
+        format!(
+            "{} is skipped: it needs {} descriptors, and a process may have {} (ulimit -Hn)",
+            scenario.name,
+            scenario.descriptors(),
+            machine.descriptors
+        )
+    });
+    (fit, skipped.collect())
+}
+
+/// All of them, beginning with another one each time.
+fn rotated<T>(all: &[T], by: usize) -> impl Iterator<Item = &T> {
+    let (before, from) = all.split_at(by % all.len().max(1));
+    from.iter().chain(before)
+}
+
+/// Servers that are up, in the modes they were needed in.
+type Running<'a> = BTreeMap<(&'a str, Mode), Up>;
+
+struct Up {
+    process: Child,
+    port: String,
+}
+
+struct Runner<'a> {
+    machine: &'a Machine,
+    built: &'a Built,
+    interrupt: &'a Interrupt,
+    measured: Duration,
+}
+
+impl<'a> Runner<'a> {
+    /// What is wrong with whom, in the modes that the scenarios need.
+    fn verify(&self, scenarios: &[&Scenario]) -> Result<BTreeMap<(&'a str, Mode), String>, Stop> {
+        let mut incorrect = BTreeMap::new();
+        let needed = |mode: &Mode| scenarios.iter().any(|scenario| scenario.mode == *mode);
+        for server in &self.built.servers {
+            let name = server.contestant.name;
+            let mut at_work = Vec::new();
+            for mode in Mode::ALL
+                .into_iter()
+                .filter(needed)
+                .filter(|&mode| server.contestant.plays(mode))
+            {
+                match self.start(server, mode, VERIFIED_TIMEOUT) {
+                    Ok(up) => at_work.push((mode, self.verifier(&up, mode)?, up)),
+                    Err(Stop::Failed(told)) => drop(incorrect.insert((name, mode), told)),
+                    Err(stop) => return Err(stop),
+                }
+            }
+            for (mode, verifier, _up) in at_work {
+                let line = verifier.next_line(PATIENCE)?.unwrap_or_default();
+                match serde_json::from_str::<Vec<String>>(&line) {
+                    Ok(wrong) if wrong.is_empty() => {}
+                    Ok(wrong) => drop(incorrect.insert((name, mode), wrong.join("; "))),
+                    Err(_) => drop(incorrect.insert((name, mode), "the verifier failed".into())),
+                }
+            }
+            let wrong: Vec<_> = incorrect
+                .iter()
+                .filter(|((who, _), _)| *who == name)
+                .collect();
+            for ((_, mode), told) in &wrong {
+                eprintln!("{name} ({}) is not correct: {told}", mode.name());
+            }
+            if wrong.is_empty() {
+                eprintln!("{name} is correct");
+            }
+        }
+        Ok(incorrect)
+    }
+
+    fn verifier(&self, up: &Up, mode: Mode) -> Result<Child, Stop> {
+        let mut command = Command::new(&self.built.generator);
+        command.args([
+            "verify",
+            "--port",
+            &up.port,
+            "--mode",
+            mode.name(),
+            "--idle-timeout-ms",
+        ]);
+        command.arg(VERIFIED_TIMEOUT.as_millis().to_string());
+        Child::start(&mut command, self.machine.generator_cpu(), self.interrupt)
+    }
+
+    /// One server in one scenario. What goes wrong with it is told in the report.
+    fn run(
+        &self,
+        scenario: &Scenario,
+        server: &Server,
+        running: &mut Running<'a>,
+    ) -> Result<Report, Stop> {
+        let key = (server.contestant.name, scenario.mode);
+        // Memory that was used once tells nothing of what a connection needs.
+        let fresh = scenario.load == Load::Memory
+            || !running.get_mut(&key).is_some_and(|up| up.process.runs());
+        if fresh {
+            running.remove(&key);
+            match self.start(server, scenario.mode, IDLE_TIMEOUT) {
+                Ok(up) => drop(running.insert(key, up)),
+                Err(Stop::Failed(told)) => return Ok(Report::Failed(told)),
+                Err(stop) => return Err(stop),
+            }
+        }
+        let report = self.load(scenario, &running[&key])?;
+        // One that failed is not asked again, and neither is one that holds much memory.
+        if scenario.load == Load::Memory || matches!(report, Report::Failed(_)) {
+            running.remove(&key);
+        }
+        Ok(report)
+    }
+
+    fn start(&self, server: &Server, mode: Mode, idle_timeout: Duration) -> Result<Up, Stop> {
+        let mut command = server.command();
+        command.arg("0");
+        match mode {
+            Mode::Plain => {}
+            Mode::Idle => drop(
+                command
+                    .arg("--idle-timeout-ms")
+                    .arg(idle_timeout.as_millis().to_string()),
+            ),
+            Mode::Lines => drop(command.arg("--lines")),
+        }
+        let process = Child::start(&mut command, self.machine.server_cpu(), self.interrupt)?;
+        let line = process.next_line(PATIENCE)?.unwrap_or_default();
+        let port = line
+            .strip_prefix("listening on 127.0.0.1:")
+            .map(str::to_string);
+        let port =
+            port.ok_or_else(|| format!("{} did not start: {line:?}", server.contestant.name))?;
+        Ok(Up { process, port })
+    }
+
+    fn load(&self, scenario: &Scenario, up: &Up) -> Result<Report, Stop> {
+        let spare = 200;
+        let connections = self
+            .machine
+            .descriptors
+            .saturating_sub(spare)
+            .min(MOST_CONNECTIONS);
+        let mut command = Command::new(&self.built.generator);
+        command.args([
+            scenario.name,
+            "--port",
+            &up.port,
+            "--pid",
+            &up.process.id().to_string(),
+        ]);
+        command.args(["--millis", &self.measured.as_millis().to_string()]);
+        command.args(["--connections", &connections.to_string()]);
+        if self.machine.generator_cpu().is_some() {
+            command.arg("--own-cpu");
+        }
+        let generator = Child::start(&mut command, self.machine.generator_cpu(), self.interrupt)?;
+        let line = match generator.next_line(PATIENCE + self.measured) {
+            Ok(line) => line.unwrap_or_default(),
+            Err(Stop::Failed(told)) => return Ok(Report::Failed(told)),
+            Err(stop) => return Err(stop),
+        };
+        Ok(serde_json::from_str(&line)
+            .unwrap_or_else(|error| Report::Failed(format!("the generator: {error}"))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_first_once() {
+        let order = |by| rotated(&["a", "b", "c"], by).copied().collect::<String>();
+        assert_eq!(
+            [order(0), order(1), order(2), order(3)],
+            ["abc", "bca", "cab", "abc"]
+        );
+        assert_eq!(rotated::<u8>(&[], 2).count(), 0);
+    }
+}
