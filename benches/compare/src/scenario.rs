@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Long enough that nobody is cut off while it is measured: what counts is what it costs to know.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// Those that are no connections, and more.
+pub const SPARE_DESCRIPTORS: usize = 200;
+
 /// How a server is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mode {
@@ -109,10 +112,15 @@ pub const ALL: [Scenario; 12] = [
         Mode::Plain,
     ),
     scenario("bulk", "bulk, 1 connection", Load::Bulk, Mode::Plain),
-    scenario("lines_p1", "1 line at a time", echo(50, 1, 64), Mode::Lines),
+    scenario(
+        "lines_p1",
+        "1 line, a write each",
+        echo(50, 1, 64),
+        Mode::Lines,
+    ),
     Scenario {
         name: "lines_p16",
-        title: "16 lines at a time",
+        title: "16 lines, a write each",
         load: echo(50, 16, 64),
         mode: Mode::Lines,
         reference: "epoll-gather",
@@ -143,8 +151,7 @@ impl Scenario {
 
     /// Descriptors that the generator and the server each need, with some to spare.
     pub fn descriptors(&self) -> usize {
-        const SPARE: usize = 200;
-        SPARE
+        SPARE_DESCRIPTORS
             + match self.load {
                 Load::Echo { connections, .. } | Load::Churn { connections, .. } => connections,
                 Load::Bulk => 1,

@@ -187,6 +187,9 @@ fn idle_timeouts(server: SocketAddr, timeout: Duration) -> Check {
     }
     silent.set_nonblocking(false).map_err(told("O_NONBLOCK"))?;
     for stream in [silent, once] {
+        stream
+            .set_read_timeout(Some(timeout))
+            .map_err(told("SO_RCVTIMEO"))?;
         match read(&stream, &mut [0; 1]) {
             Ok(0) => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}

@@ -24,7 +24,7 @@ pub(super) fn run(plan: &Plan) -> Result<Rate> {
     period.extend_from_within(..); // so that a slice never wraps
     let stream = sockets::connect_all(plan.server, 0, 1)?.remove(0);
     poller.add(&stream, 0, EventFlags::IN | EventFlags::OUT)?;
-    let mut meter = Meter::start(plan)?;
+    let mut meter = Meter::start(plan, 1)?;
     let mut buffer = vec![0; 256 * 1024];
     let (mut sent, mut received) = (0, 0);
     while meter.turn(Instant::now())? {

@@ -36,7 +36,7 @@ pub(super) fn run(plan: &Plan, connections: usize, bytes: usize) -> Result<Rate>
             received: 0,
         })
     };
-    let mut meter = Meter::start(plan)?;
+    let mut meter = Meter::start(plan, connections)?;
     let mut visits = (0..connections)
         .map(|index| visit(&poller, index))
         .collect::<Result<Vec<_>>>()?;

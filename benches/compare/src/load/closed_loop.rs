@@ -35,7 +35,7 @@ pub(super) fn run(plan: &Plan, connections: usize, pipelined: usize, bytes: usiz
             received: 0,
         });
     }
-    let mut meter = Meter::start(plan)?;
+    let mut meter = Meter::start(plan, connections * pipelined)?;
     for connection in &mut all {
         connection.sent_at = Instant::now();
         sockets::send_batch(

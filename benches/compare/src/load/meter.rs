@@ -55,8 +55,11 @@ impl ServerClock {
 
 pub(super) struct Meter {
     clock: ServerClock,
+    warm_up: Duration,
     warm_at: Instant,
     ends_at: Instant,
+    /// A window has so many messages at least.
+    once_round: u64,
     /// Messages since the start.
     messages: u64,
     last_progress: (Instant, u64),
@@ -67,12 +70,16 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    pub(super) fn start(plan: &Plan) -> Result<Meter> {
+    /// A window lasts until `once_round` messages came back in it: with very many under way the server
+    /// works on one end of the queue while the generator reads at the other.
+    pub(super) fn start(plan: &Plan, once_round: usize) -> Result<Meter> {
         let now = Instant::now();
         Ok(Meter {
             clock: ServerClock::of(plan.pid)?,
+            warm_up: plan.warm_up,
             warm_at: now + plan.warm_up,
             ends_at: now + plan.warm_up + plan.measured,
+            once_round: once_round as u64,
             messages: 0,
             last_progress: (now, 0),
             window: None,
@@ -94,6 +101,12 @@ impl Meter {
 
     /// Once for each turn of the generator. Whether it goes on.
     pub(super) fn turn(&mut self, now: Instant) -> Result<bool> {
+        if self.messages == 0 {
+            // The time runs from the first message that is back: some servers take a while to begin.
+            let later = now + self.warm_up - self.warm_at;
+            self.warm_at += later;
+            self.ends_at += later;
+        }
         if self.messages > self.last_progress.1 {
             self.last_progress = (now, self.messages);
         } else if now - self.last_progress.0 > PATIENCE {
@@ -103,7 +116,9 @@ impl Meter {
             None if now >= self.warm_at => {
                 self.window = Some((now, self.clock.read()?, self.messages))
             }
-            Some((began, cpu, messages)) if now - began >= WINDOW => {
+            Some((began, cpu, messages))
+                if now - began >= WINDOW && self.messages - messages >= self.once_round =>
+            {
                 let cpu_now = self.clock.read()?;
                 self.windows.push(Window {
                     messages: self.messages - messages,
@@ -133,6 +148,18 @@ impl Meter {
 mod tests {
     use super::*;
 
+    /// With this very process in the place of the server.
+    fn plan(warm_up_millis: u64, measured_millis: u64) -> Plan {
+        Plan {
+            server: "127.0.0.1:1".parse().unwrap(),
+            pid: std::process::id(),
+            warm_up: Duration::from_millis(warm_up_millis),
+            measured: Duration::from_millis(measured_millis),
+            own_cpu: false,
+            most_connections: 0,
+        }
+    }
+
     #[test]
     fn a_clock_of_a_process_runs_with_it_and_one_of_nobody_is_an_error() {
         let clock = ServerClock::of(std::process::id()).unwrap();
@@ -146,26 +173,18 @@ mod tests {
 
     #[test]
     fn windows_count_what_came_back_after_the_warm_up() {
-        let plan = Plan {
-            server: "127.0.0.1:1".parse().unwrap(),
-            pid: std::process::id(),
-            warm_up: Duration::from_secs(1),
-            measured: Duration::from_millis(120),
-            own_cpu: false,
-            most_connections: 0,
-        };
-        let mut meter = Meter::start(&plan).unwrap();
-        let start = meter.warm_at - plan.warm_up;
+        let mut meter = Meter::start(&plan(1000, 120), 6).unwrap();
+        let start = meter.warm_at - Duration::from_secs(1);
         let at = |millis| start + Duration::from_millis(millis);
-        // Counted at that time; the times that begin and end a window are 1000, 1050, 1105.
+        // Counted at that time. At 1050 too few are back, so windows begin and end at 1000, 1060, 1110.
         for (millis, messages) in [
             (10, 1000),
             (1000, 5),
-            (1049, 7),
+            (1049, 4),
             (1050, 1),
             (1060, 20),
             (1105, 1),
-            (1110, 2),
+            (1110, 9),
         ] {
             meter.count(messages);
             assert!(meter.turn(at(millis)).unwrap());
@@ -179,21 +198,28 @@ mod tests {
             .iter()
             .map(|w| (w.messages, w.wall_nanos / 1_000_000))
             .collect();
-        assert_eq!(seen, [(8, 50), (21, 55)]);
+        assert_eq!(seen, [(25, 60), (10, 50)]);
         assert!((rate.p50_micros.unwrap() - 2000.0).abs() < 64.0);
     }
 
     #[test]
+    fn a_server_that_begins_late_is_measured_as_long_as_the_others() {
+        let mut meter = Meter::start(&plan(1000, 120), 1).unwrap();
+        let start = meter.warm_at - Duration::from_secs(1);
+        let at = |millis| start + Duration::from_millis(millis);
+        assert!(meter.turn(at(3000)).unwrap());
+        meter.count(5);
+        for millis in [3100, 4000, 4050, 4119] {
+            meter.count(1);
+            assert!(meter.turn(at(millis)).unwrap(), "{millis}");
+        }
+        assert!(!meter.turn(at(4120)).unwrap());
+        assert_eq!(meter.windows.len(), 2);
+    }
+
+    #[test]
     fn a_server_that_stalls_is_an_error() {
-        let plan = Plan {
-            server: "127.0.0.1:1".parse().unwrap(),
-            pid: std::process::id(),
-            warm_up: Duration::ZERO,
-            measured: Duration::from_secs(60),
-            own_cpu: false,
-            most_connections: 0,
-        };
-        let mut meter = Meter::start(&plan).unwrap();
+        let mut meter = Meter::start(&plan(0, 60_000), 1).unwrap();
         let start = meter.warm_at;
         meter.count(1);
         assert!(meter.turn(start + Duration::from_secs(1)).is_ok());

@@ -106,36 +106,18 @@ pub(super) fn build(
 type Ready = Result<(Vec<String>, String), String>;
 
 fn libuv(source: &Path, program: &Path, interrupt: &Interrupt) -> Result<Ready, Stop> {
-    let ask = |option: &str| {
-        output(
-            Command::new("pkg-config").args([option, "libuv"]),
-            interrupt,
-        )
-    };
-    let (Ok(version), Ok(flags)) = (
-        ask("--modversion")?,
-        output(
-            Command::new("pkg-config").args(["--cflags", "--libs", "libuv"]),
-            interrupt,
-        )?,
-    ) else {
-        return Ok(Err(
-            "pkg-config finds no libuv (Debian: libuv1-dev, pkg-config)".into(),
-        ));
+    let ask = |options: &[&str]| output(Command::new("pkg-config").args(options), interrupt);
+    let version = ask(&["--modversion", "libuv"])?;
+    let flags = ask(&["--cflags", "--libs", "libuv"])?;
+    let (Ok(version), Ok(flags)) = (version, flags) else {
+        let told = "pkg-config finds no libuv (Debian: libuv1-dev, pkg-config)";
+        return Ok(Err(told.into()));
     };
     let mut compile = Command::new("cc");
-    compile
-        .args(["-O2", "-o"])
-        .arg(program)
-        .arg(source)
-        .args(flags.split_whitespace());
-    match output(&mut compile, interrupt)? {
-        Ok(_) => Ok(Ok((
-            vec![text(program)],
-            format!("libuv {}", version.trim()),
-        ))),
-        Err(told) => Ok(Err(told)),
-    }
+    compile.args(["-O2", "-o"]).arg(program).arg(source);
+    compile.args(flags.split_whitespace());
+    let compiled = output(&mut compile, interrupt)?;
+    Ok(compiled.map(|_| (vec![text(program)], format!("libuv {}", version.trim()))))
 }
 
 /// What a program prints that is done soon, or why it has none.

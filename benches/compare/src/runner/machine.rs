@@ -30,6 +30,14 @@ impl Machine {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn with_descriptors(descriptors: usize) -> Machine {
+        Machine {
+            cpus: vec![0, 1],
+            descriptors,
+        }
+    }
+
     pub(super) fn server_cpu(&self) -> Option<usize> {
         self.has_two().then(|| self.cpus[0])
     }

@@ -11,7 +11,7 @@ use super::machine::Machine;
 use super::results::{Results, Row};
 use super::{Stop, contestants};
 use crate::load::Report;
-use crate::scenario::{IDLE_TIMEOUT, Load, Mode, Scenario};
+use crate::scenario::{IDLE_TIMEOUT, Load, Mode, SPARE_DESCRIPTORS, Scenario};
 use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::Duration;
@@ -80,11 +80,10 @@ pub(super) fn measure(
     };
     for scenario in scenarios {
         for name in contestants::ALL.iter().map(|contestant| contestant.name) {
-            if let Some(told) = reports.get(&(scenario.name, name)) {
-                results.rows.push(Row::new(scenario.name, name, told));
-            } else if let Some(wrong) = incorrect.get(&(name, scenario.mode)) {
-                let told = Report::Failed(format!("not correct, so not measured: {wrong}"));
-                results.rows.push(Row::new(scenario.name, name, &[told]));
+            let wrong = incorrect.get(&(name, scenario.mode));
+            let wrong = wrong.map(|wrong| vec![Report::Failed(format!("not measured: {wrong}"))]);
+            if let Some(told) = reports.remove(&(scenario.name, name)).or(wrong) {
+                results.rows.push(Row::new(scenario.name, name, &told));
             }
         }
     }
@@ -110,6 +109,14 @@ fn with_room(
         )
     });
     (fit, skipped.collect())
+}
+
+/// What is wrong, from a line of the verifier's; nothing if nothing is.
+fn told_by_verifier(line: &str) -> String {
+    match serde_json::from_str::<Vec<String>>(line) {
+        Ok(wrong) => wrong.join("; "),
+        Err(error) => format!("the verifier: {error}"),
+    }
 }
 
 /// All of them, beginning with another one each time.
@@ -140,38 +147,42 @@ impl<'a> Runner<'a> {
         let needed = |mode: &Mode| scenarios.iter().any(|scenario| scenario.mode == *mode);
         for server in &self.built.servers {
             let name = server.contestant.name;
-            let mut at_work = Vec::new();
-            for mode in Mode::ALL
-                .into_iter()
-                .filter(needed)
-                .filter(|&mode| server.contestant.plays(mode))
-            {
-                match self.start(server, mode, VERIFIED_TIMEOUT) {
-                    Ok(up) => at_work.push((mode, self.verifier(&up, mode)?, up)),
-                    Err(Stop::Failed(told)) => drop(incorrect.insert((name, mode), told)),
-                    Err(stop) => return Err(stop),
-                }
-            }
-            for (mode, verifier, _up) in at_work {
-                let line = verifier.next_line(PATIENCE)?.unwrap_or_default();
-                match serde_json::from_str::<Vec<String>>(&line) {
-                    Ok(wrong) if wrong.is_empty() => {}
-                    Ok(wrong) => drop(incorrect.insert((name, mode), wrong.join("; "))),
-                    Err(_) => drop(incorrect.insert((name, mode), "the verifier failed".into())),
-                }
-            }
-            let wrong: Vec<_> = incorrect
-                .iter()
-                .filter(|((who, _), _)| *who == name)
-                .collect();
-            for ((_, mode), told) in &wrong {
+            let plays = |mode: &Mode| server.contestant.plays(*mode);
+            let modes: Vec<Mode> = Mode::ALL.into_iter().filter(needed).filter(plays).collect();
+            let wrong = self.verify_server(server, &modes)?;
+            for (mode, told) in &wrong {
                 eprintln!("{name} ({}) is not correct: {told}", mode.name());
             }
             if wrong.is_empty() {
                 eprintln!("{name} is correct");
             }
+            incorrect.extend(wrong.into_iter().map(|(mode, told)| ((name, mode), told)));
         }
         Ok(incorrect)
+    }
+
+    /// In all modes at once, since most of it is waiting.
+    fn verify_server(&self, server: &Server, modes: &[Mode]) -> Result<Vec<(Mode, String)>, Stop> {
+        let mut wrong = Vec::new();
+        let mut at_work = Vec::new();
+        for &mode in modes {
+            match self.start(server, mode, VERIFIED_TIMEOUT) {
+                Ok(up) => at_work.push((mode, self.verifier(&up, mode)?, up)),
+                Err(Stop::Failed(told)) => wrong.push((mode, told)),
+                Err(Stop::Interrupted) => return Err(Stop::Interrupted),
+            }
+        }
+        for (mode, verifier, _up) in at_work {
+            let told = match verifier.next_line(PATIENCE) {
+                Ok(line) => told_by_verifier(&line.unwrap_or_default()),
+                Err(Stop::Failed(told)) => told,
+                Err(Stop::Interrupted) => return Err(Stop::Interrupted),
+            };
+            if !told.is_empty() {
+                wrong.push((mode, told));
+            }
+        }
+        Ok(wrong)
     }
 
     fn verifier(&self, up: &Up, mode: Mode) -> Result<Child, Stop> {
@@ -204,7 +215,7 @@ impl<'a> Runner<'a> {
             match self.start(server, scenario.mode, IDLE_TIMEOUT) {
                 Ok(up) => drop(running.insert(key, up)),
                 Err(Stop::Failed(told)) => return Ok(Report::Failed(told)),
-                Err(stop) => return Err(stop),
+                Err(Stop::Interrupted) => return Err(Stop::Interrupted),
             }
         }
         let report = self.load(scenario, &running[&key])?;
@@ -238,12 +249,8 @@ impl<'a> Runner<'a> {
     }
 
     fn load(&self, scenario: &Scenario, up: &Up) -> Result<Report, Stop> {
-        let spare = 200;
-        let connections = self
-            .machine
-            .descriptors
-            .saturating_sub(spare)
-            .min(MOST_CONNECTIONS);
+        let room = self.machine.descriptors.saturating_sub(SPARE_DESCRIPTORS);
+        let connections = room.min(MOST_CONNECTIONS);
         let mut command = Command::new(&self.built.generator);
         command.args([
             scenario.name,
@@ -261,7 +268,7 @@ impl<'a> Runner<'a> {
         let line = match generator.next_line(PATIENCE + self.measured) {
             Ok(line) => line.unwrap_or_default(),
             Err(Stop::Failed(told)) => return Ok(Report::Failed(told)),
-            Err(stop) => return Err(stop),
+            Err(Stop::Interrupted) => return Err(Stop::Interrupted),
         };
         Ok(serde_json::from_str(&line)
             .unwrap_or_else(|error| Report::Failed(format!("the generator: {error}"))))
@@ -271,6 +278,37 @@ impl<'a> Runner<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_verifier_that_says_nothing_is_no_approval() {
+        assert_eq!(told_by_verifier("[]"), "");
+        assert_eq!(
+            told_by_verifier(r#"["order: no", "half-close: no"]"#),
+            "order: no; half-close: no"
+        );
+        assert!(told_by_verifier("").starts_with("the verifier: "));
+    }
+
+    #[test]
+    fn what_needs_more_descriptors_than_there_are_is_skipped_and_named() {
+        let both: Vec<_> = ["c50", "c10000"]
+            .iter()
+            .filter_map(|name| Scenario::by_name(name))
+            .collect();
+        let (fit, skipped) = with_room(&both, &Machine::with_descriptors(5000));
+        assert_eq!(
+            fit.iter().map(|scenario| scenario.name).collect::<Vec<_>>(),
+            ["c50"]
+        );
+        assert!(
+            skipped[0].starts_with("c10000 is skipped: it needs 10200 descriptors"),
+            "{skipped:?}"
+        );
+        assert_eq!(
+            with_room(&both, &Machine::with_descriptors(20_000)).0.len(),
+            2
+        );
+    }
 
     #[test]
     fn everybody_is_first_once() {

@@ -34,6 +34,12 @@ pub(super) struct Row {
 }
 
 impl Results {
+    /// How much was measured, in words.
+    pub(super) fn extent(&self) -> String {
+        let rounds = if self.rounds == 1 { "round" } else { "rounds" };
+        format!("{} {rounds} of {} ms", self.rounds, self.millis)
+    }
+
     /// A scenario's row of that server.
     pub(super) fn row(&self, scenario: &str, server: &str) -> Option<&Row> {
         self.rows

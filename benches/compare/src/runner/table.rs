@@ -5,8 +5,11 @@ use crate::scenario::{Load, Scenario};
 
 pub(super) fn render(results: &Results) -> String {
     let mut text = format!(
-        "{}\n{} rounds of {} ms\n",
-        results.machine, results.rounds, results.millis
+        "{}
+{}
+",
+        results.machine,
+        results.extent()
     );
     let versions: Vec<_> = results
         .versions
@@ -32,52 +35,47 @@ pub(super) fn render(results: &Results) -> String {
 }
 
 fn heading(scenario: &Scenario) -> String {
-    let what = match scenario.load {
-        Load::Memory => "bytes of the server's own memory for each".to_string(),
-        _ => format!(
-            "microseconds of the server's CPU for each {}",
-            scenario.unit()
-        ),
-    };
     let ratio = format!("/ {}", scenario.reference);
-    let rate = format!("{}/s", scenario.unit());
-    format!(
-        "\n{} ({}): {what}\n{:<14}{:>9}{:>9}{:>9}{:>9}{:>15}{:>14}{:>10}{:>10}\n",
-        scenario.title,
-        scenario.name,
-        "",
-        "min",
-        "fast",
-        "median",
-        "max",
-        ratio,
-        rate,
-        "p50 us",
-        "p99 us",
-    )
+    let costs = format!(
+        "{:<14}{:>9}{:>9}{:>9}{:>9}{ratio:>15}",
+        "", "min", "fast", "median", "max"
+    );
+    let (title, name, unit) = (scenario.title, scenario.name, scenario.unit());
+    match scenario.load {
+        Load::Memory => {
+            format!("\n{title} ({name}): bytes of the server's own memory for each\n{costs}\n")
+        }
+        Load::Echo { .. } | Load::Churn { .. } | Load::Bulk => {
+            let rate = format!("{unit}/s");
+            format!(
+                "\n{title} ({name}): microseconds of the server's CPU for each {unit}\n\
+                 {costs}{rate:>14}{:>10}{:>10}\n",
+                "p50 us", "p99 us"
+            )
+        }
+    }
 }
 
 fn line(row: &Row) -> String {
-    let failed = row
-        .failed
-        .as_ref()
-        .map(|why| format!("  failed: {why}"))
-        .unwrap_or_default();
-    let Some(cost) = row.cost else {
-        return format!("{:<14}{failed}\n", row.server);
-    };
-    format!(
-        "{:<14}{:>9}{:>9}{:>9}{:>9}{:>15}{:>14}{:>10}{:>10}{failed}\n",
-        row.server,
-        number(Some(cost.min)),
-        number(Some(cost.fast)),
-        number(Some(cost.median)),
-        number(Some(cost.max)),
-        number(row.ratio),
-        number(row.messages_a_second),
-        number(row.p50_micros),
-        number(row.p99_micros),
-    )
+    let mut line = format!("{:<14}", row.server);
+    if let Some(cost) = row.cost {
+        for value in [cost.min, cost.fast, cost.median, cost.max] {
+            line += &format!("{:>9}", number(Some(value)));
+        }
+        line += &format!("{:>15}", number(row.ratio));
+    }
+    if let Some(rate) = row.messages_a_second {
+        line += &format!("{:>14}", number(Some(rate)));
+        line += &format!(
+            "{:>10}{:>10}",
+            number(row.p50_micros),
+            number(row.p99_micros)
+        );
+    }
+    if let Some(why) = &row.failed {
+        line += &format!("  failed: {why}");
+    }
+    line + "\n"
 }
 
 /// Three digits, or all before the point, in groups.
