@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 use std::io;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What epoll calls the listening socket; connections are called by their slot.
 const LISTENER: u64 = u64::MAX;
@@ -102,15 +102,10 @@ impl Server {
     /// Until the first timeout; a millisecond more, since epoll counts in whole ones.
     fn sleep(&mut self) -> Option<Timespec> {
         let rest = self.idle.as_ref()?.sleep(&mut self.slots, self.now)?;
+        let rest = rest + Duration::from_millis(1);
         Some(Timespec {
             tv_sec: rest.as_secs() as i64,
             tv_nsec: i64::from(rest.subsec_millis()) * 1_000_000,
-        })
-        .and_then(|time| {
-            time.checked_add(Timespec {
-                tv_sec: 0,
-                tv_nsec: 1_000_000,
-            })
         })
     }
 
