@@ -52,7 +52,7 @@ pub(super) fn measure(
             );
             for server in rotated(&built.servers, round + number) {
                 let (name, mode) = (server.contestant.name, scenario.mode);
-                if !server.contestant.plays(mode) || incorrect.contains_key(&(name, mode)) {
+                if !server.contestant.plays(mode) || wrong_in(&incorrect, name, mode).is_some() {
                     continue;
                 }
                 let report = runner.run(scenario, server, &mut running)?;
@@ -80,7 +80,7 @@ pub(super) fn measure(
     };
     for scenario in scenarios {
         for name in contestants::ALL.iter().map(|contestant| contestant.name) {
-            let wrong = incorrect.get(&(name, scenario.mode));
+            let wrong = wrong_in(&incorrect, name, scenario.mode);
             let wrong = wrong.map(|wrong| vec![Report::Failed(format!("not measured: {wrong}"))]);
             if let Some(told) = reports.remove(&(scenario.name, name)).or(wrong) {
                 results.rows.push(Row::new(scenario.name, name, &told));
@@ -111,6 +111,23 @@ fn with_room(
     (fit, skipped.collect())
 }
 
+/// The modes in which a server must be correct to be measured in that one: what a short idle timeout does
+/// not let be tried is tried without.
+fn stands_on(mode: Mode) -> &'static [Mode] {
+    match mode {
+        Mode::Plain => &[Mode::Plain],
+        Mode::Idle => &[Mode::Plain, Mode::Idle],
+        Mode::Lines => &[Mode::Lines],
+    }
+}
+
+/// Why a server is not measured in that mode, if it is not.
+fn wrong_in<'a>(incorrect: &'a Incorrect<'_>, name: &'a str, mode: Mode) -> Option<&'a String> {
+    stands_on(mode)
+        .iter()
+        .find_map(|&mode| incorrect.get(&(name, mode)))
+}
+
 /// What is wrong, from a line of the verifier's; nothing if nothing is.
 fn told_by_verifier(line: &str) -> String {
     match serde_json::from_str::<Vec<String>>(line) {
@@ -124,6 +141,9 @@ fn rotated<T>(all: &[T], by: usize) -> impl Iterator<Item = &T> {
     let (before, from) = all.split_at(by % all.len().max(1));
     from.iter().chain(before)
 }
+
+/// Servers that are not correct, in which mode, and why.
+type Incorrect<'a> = BTreeMap<(&'a str, Mode), String>;
 
 /// Servers that are up, in the modes they were needed in.
 type Running<'a> = BTreeMap<(&'a str, Mode), Up>;
@@ -142,9 +162,13 @@ struct Runner<'a> {
 
 impl<'a> Runner<'a> {
     /// What is wrong with whom, in the modes that the scenarios need.
-    fn verify(&self, scenarios: &[&Scenario]) -> Result<BTreeMap<(&'a str, Mode), String>, Stop> {
+    fn verify(&self, scenarios: &[&Scenario]) -> Result<Incorrect<'a>, Stop> {
         let mut incorrect = BTreeMap::new();
-        let needed = |mode: &Mode| scenarios.iter().any(|scenario| scenario.mode == *mode);
+        let needed = |mode: &Mode| {
+            scenarios
+                .iter()
+                .any(|scenario| stands_on(scenario.mode).contains(mode))
+        };
         for server in &self.built.servers {
             let name = server.contestant.name;
             let plays = |mode: &Mode| server.contestant.plays(*mode);
@@ -307,6 +331,21 @@ mod tests {
         assert_eq!(
             with_room(&both, &Machine::with_descriptors(20_000)).0.len(),
             2
+        );
+    }
+
+    #[test]
+    fn who_is_wrong_without_timeouts_is_not_measured_with_them_either() {
+        let incorrect = Incorrect::from([
+            (("mio", Mode::Plain), "order".into()),
+            (("node", Mode::Idle), "late".into()),
+        ]);
+        let wrong = |name, mode| wrong_in(&incorrect, name, mode).map(String::as_str);
+        assert_eq!(wrong("mio", Mode::Idle), Some("order"));
+        assert_eq!(wrong("mio", Mode::Lines), None);
+        assert_eq!(
+            (wrong("node", Mode::Idle), wrong("node", Mode::Plain)),
+            (Some("late"), None)
         );
     }
 
