@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 /// What was expected and did not come, in words.
 type Check = Result<(), String>;
 
-const PATIENCE: Duration = Duration::from_secs(5);
+/// For a server that shares a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything that is wrong with the server; nothing if it may be measured.
 ///
@@ -303,7 +304,10 @@ fn lines(bytes: usize, seed: u64) -> Vec<u8> {
         number = number
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
-        text.extend_from_slice(format!("{:x}\n", number >> (number >> 58)).as_bytes());
+        for _ in 0..number >> 60 {
+            text.extend_from_slice(format!("{number:x}").as_bytes());
+        }
+        text.push(b'\n');
     }
     text.truncate(bytes);
     if let Some(last) = text.last_mut() {

@@ -1,5 +1,5 @@
 //! The results as a picture: a panel for each scenario, a bar for each server, as long as its ratio to
-//! raw epoll.
+//! raw epoll. All of it is shapes and text of the system's own fonts.
 
 use super::results::Results;
 use super::table::number;
@@ -65,10 +65,10 @@ pub(super) fn render(results: &Results, palette: &Palette) -> String {
         "What a message costs the server, relative to an epoll loop by hand: less is better";
     let _ = writeln!(drawing.svg, "<title>{title}</title>");
     drawing.rectangle(0.0, 0.0, width, height, palette.background);
-    drawing.text(14.0, 30.0, 17, "start", palette.text, true, title);
+    drawing.text(14.0, 30.0, Ink::new(17, palette.text).bold(), title);
     let subtitle = "CPU time for each message (connection, 64 KiB of bulk), memory for each idle connection. \
                     The line at 1 is raw epoll; for 16 lines it is one that gathers its replies.";
-    drawing.text(14.0, 52.0, 12, "start", palette.faint, false, subtitle);
+    drawing.text(14.0, 52.0, Ink::new(12, palette.faint), subtitle);
     for (index, scenario) in shown.into_iter().enumerate() {
         let (column, row) = (index % COLUMNS, index / COLUMNS);
         let left = NAMES_WIDTH + column as f64 * PANEL_WIDTH;
@@ -78,19 +78,8 @@ pub(super) fn render(results: &Results, palette: &Palette) -> String {
         }
         drawing.panel(results, scenario, left, top, palette);
     }
-    let footer = format!(
-        "{}; {} rounds of {} ms",
-        results.machine, results.rounds, results.millis
-    );
-    drawing.text(
-        14.0,
-        height - 16.0,
-        11,
-        "start",
-        palette.faint,
-        false,
-        &footer,
-    );
+    let footer = format!("{}; {}", results.machine, results.extent());
+    drawing.text(14.0, height - 16.0, Ink::new(11, palette.faint), &footer);
     drawing.svg + "</svg>\n"
 }
 
@@ -102,11 +91,11 @@ impl Drawing {
     fn names(&mut self, top: f64, palette: &Palette) {
         for (index, server) in SERVERS.into_iter().enumerate() {
             let baseline = top + BARS_TOP + index as f64 * ROW + 12.0;
-            let (colour, bold) = match server {
-                "netloop" => (palette.accent, true),
-                _ => (palette.text, false),
+            let ink = match server {
+                "netloop" => Ink::new(12, palette.accent).bold(),
+                _ => Ink::new(12, palette.text),
             };
-            self.text(NAMES_WIDTH - 8.0, baseline, 12, "end", colour, bold, server);
+            self.text(NAMES_WIDTH - 8.0, baseline, ink.up_to_here(), server);
         }
     }
 
@@ -121,59 +110,21 @@ impl Drawing {
         self.text(
             left,
             top + 12.0,
-            12,
-            "start",
-            palette.text,
-            true,
+            Ink::new(12, palette.text).bold(),
             scenario.title,
         );
         for (index, server) in SERVERS.into_iter().enumerate() {
             let top = top + BARS_TOP + index as f64 * ROW;
             let row = results.row(scenario.name, server);
-            let Some(ratio) = row
-                .and_then(|row| row.ratio)
-                .filter(|ratio| ratio.is_finite())
-            else {
-                let why = if row.is_some_and(|row| row.failed.is_some()) {
-                    "failed"
-                } else {
-                    "not measured"
-                };
-                self.text(
-                    left + 4.0,
-                    top + 12.0,
-                    11,
-                    "start",
-                    palette.faint,
-                    false,
-                    why,
-                );
-                continue;
-            };
-            let (colour, bold) = match server {
-                "netloop" => (palette.accent, true),
-                _ => (palette.bar, false),
-            };
-            let length = (ratio * ONE).clamp(1.0, LONGEST);
-            self.rectangle(left, top + 2.0, length, ROW - 5.0, colour);
-            if ratio * ONE > LONGEST {
-                self.cut(left + length - 16.0, top + 2.0, ROW - 5.0, palette);
+            let ratio = row.and_then(|row| row.ratio);
+            match ratio.filter(|ratio| ratio.is_finite()) {
+                Some(ratio) => self.bar(left, top, ratio, server == "netloop", palette),
+                None => {
+                    let failed = row.is_some_and(|row| row.failed.is_some());
+                    let why = if failed { "failed" } else { "not measured" };
+                    self.text(left + 4.0, top + 12.0, Ink::new(11, palette.faint), why);
+                }
             }
-            // A number beside a bar that ends just before the line would stand on the line.
-            let label = if length > ONE - 34.0 {
-                length.max(ONE)
-            } else {
-                length
-            };
-            self.text(
-                left + label + 4.0,
-                top + 12.0,
-                11,
-                "start",
-                palette.text,
-                bold,
-                &number(Some(ratio)),
-            );
         }
         let (x, bottom) = (left + ONE, top + BARS_TOP + SERVERS.len() as f64 * ROW);
         let _ = writeln!(
@@ -182,6 +133,23 @@ impl Drawing {
             top + BARS_TOP - 2.0,
             palette.text
         );
+    }
+
+    fn bar(&mut self, left: f64, top: f64, ratio: f64, ours: bool, palette: &Palette) {
+        let ink = Ink::new(11, palette.text);
+        let (colour, ink) = match ours {
+            true => (palette.accent, ink.bold()),
+            false => (palette.bar, ink),
+        };
+        let length = (ratio * ONE).clamp(1.0, LONGEST);
+        self.rectangle(left, top + 2.0, length, ROW - 5.0, colour);
+        if ratio * ONE > LONGEST {
+            self.cut(left + length - 16.0, top + 2.0, ROW - 5.0, palette);
+        }
+        // A number beside a bar that ends just before the line would stand on the line.
+        let near_line = length > ONE - 34.0;
+        let label = if near_line { length.max(ONE) } else { length };
+        self.text(left + label + 4.0, top + 12.0, ink, &number(Some(ratio)));
     }
 
     /// Shows that a bar is longer than it is drawn.
@@ -209,26 +177,53 @@ impl Drawing {
         );
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are the attributes of one element"
-    )]
-    fn text(
-        &mut self,
-        x: f64,
-        y: f64,
-        size: u32,
-        anchor: &str,
-        colour: &str,
-        bold: bool,
-        text: &str,
-    ) {
-        let weight = if bold { " font-weight=\"600\"" } else { "" };
+    fn text(&mut self, x: f64, y: f64, ink: Ink, text: &str) {
+        let Ink {
+            size,
+            anchor,
+            colour,
+            weight,
+        } = ink;
         let _ = writeln!(
             self.svg,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" fill=\"{colour}\"{weight}>{}</text>",
+            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" text-anchor=\"{anchor}\" \
+             fill=\"{colour}\" font-weight=\"{weight}\">{}</text>",
             escaped(text)
         );
+    }
+}
+
+/// How a text is written.
+struct Ink {
+    size: u32,
+    anchor: &'static str,
+    colour: &'static str,
+    weight: u32,
+}
+
+impl Ink {
+    fn new(size: u32, colour: &'static str) -> Ink {
+        Ink {
+            size,
+            anchor: "start",
+            colour,
+            weight: 400,
+        }
+    }
+
+    fn bold(self) -> Ink {
+        Ink {
+            weight: 600,
+            ..self
+        }
+    }
+
+    /// It ends where it would begin.
+    fn up_to_here(self) -> Ink {
+        Ink {
+            anchor: "end",
+            ..self
+        }
     }
 }
 
