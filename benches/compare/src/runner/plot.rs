@@ -38,7 +38,7 @@ const COLUMNS: usize = 4;
 const NAMES_WIDTH: f64 = 66.0;
 const PANEL_WIDTH: f64 = 196.0;
 const PANEL_HEIGHT: f64 = 132.0;
-const HEADER: f64 = 84.0;
+const HEADER: f64 = 98.0;
 const FOOTER: f64 = 44.0;
 const ROW: f64 = 18.0;
 /// Where the bars of a panel begin, below its top.
@@ -66,9 +66,18 @@ pub(super) fn render(results: &Results, palette: &Palette) -> String {
     let _ = writeln!(drawing.svg, "<title>{title}</title>");
     drawing.rectangle(0.0, 0.0, width, height, palette.background);
     drawing.text(14.0, 30.0, Ink::new(17, palette.text).bold(), title);
-    let subtitle = "CPU time for each message (connection, 64 KiB of bulk), memory for each idle connection. \
-                    The line at 1 is raw epoll; for 16 lines it is one that gathers its replies.";
-    drawing.text(14.0, 52.0, Ink::new(12, palette.faint), subtitle);
+    for (line, y) in [
+        (
+            "CPU time for each message (for each connection, for each 64 KiB of bulk), and memory for each idle connection.",
+            52.0,
+        ),
+        (
+            "The line at 1 is raw epoll; for 16 lines it is one that gathers its replies. Bars that are cut go on.",
+            69.0,
+        ),
+    ] {
+        drawing.text(14.0, y, Ink::new(12, palette.faint), line);
+    }
     for (index, scenario) in shown.into_iter().enumerate() {
         let (column, row) = (index % COLUMNS, index / COLUMNS);
         let left = NAMES_WIDTH + column as f64 * PANEL_WIDTH;
