@@ -115,24 +115,34 @@ impl Meter {
             return Err(format!("nothing came back for {} s", PATIENCE.as_secs()));
         }
         match self.window {
-            None if now >= self.warm_at => {
-                self.window = Some((now, self.clock.read()?, self.messages))
-            }
-            Some((began, cpu, messages))
+            None if now >= self.warm_at => self.close_window(now)?,
+            Some((began, _, messages))
                 if now - began >= WINDOW && self.messages - messages >= self.least_messages =>
             {
-                let cpu_now = self.clock.read()?;
-                self.windows.push(Window {
-                    messages: self.messages - messages,
-                    cpu_nanos: cpu_now.saturating_sub(cpu).as_nanos() as u64,
-                    wall_nanos: (now - began).as_nanos() as u64,
-                });
-                self.window = Some((now, cpu_now, self.messages));
+                self.close_window(now)?;
             }
             None | Some(_) => {}
         }
         let enough = self.windows.len() >= LEAST_WINDOWS || now >= self.ends_at + PATIENCE;
-        Ok(now < self.ends_at || !enough)
+        let goes_on = now < self.ends_at || !enough;
+        if !goes_on && self.windows.is_empty() {
+            self.close_window(now)?; // a machine that busy has had one, and it was long
+        }
+        Ok(goes_on)
+    }
+
+    /// Ends the window, if there is one, and begins the next.
+    fn close_window(&mut self, now: Instant) -> Result<()> {
+        let cpu_now = self.clock.read()?;
+        if let Some((began, cpu, messages)) = self.window {
+            self.windows.push(Window {
+                messages: self.messages - messages,
+                cpu_nanos: cpu_now.saturating_sub(cpu).as_nanos() as u64,
+                wall_nanos: (now - began).as_nanos() as u64,
+            });
+        }
+        self.window = Some((now, cpu_now, self.messages));
+        Ok(())
     }
 
     pub(super) fn report(self) -> Result<Rate> {
@@ -227,6 +237,19 @@ mod tests {
             assert_eq!(meter.turn(at(millis)).unwrap(), goes_on, "{millis}");
         }
         assert_eq!(meter.windows.len(), 4);
+    }
+
+    #[test]
+    fn a_run_that_is_too_slow_for_a_window_is_one() {
+        let mut meter = Meter::start(&plan(0, 1000), 100).unwrap();
+        let start = meter.warm_at;
+        for (seconds, goes_on) in [(0, true), (3, true), (6, false)] {
+            meter.count(90);
+            let now = start + Duration::from_secs(seconds);
+            assert_eq!(meter.turn(now).unwrap(), goes_on, "{seconds}");
+        }
+        let windows = meter.report().unwrap().windows;
+        assert_eq!((windows.len(), windows[0].messages), (1, 180));
     }
 
     #[test]
