@@ -1,0 +1,195 @@
+//! A load generator without lies: one thread, many connections, on netloop itself.
+//!
+//! ```text
+//! cargo run --release --example loadgen -- [closed | open | churn | idle | bulk] [ADDRESS | PORT] [OPTION ..]
+//! ```
+//!
+//! `--help` tells the options. Built with `--features signal`, Ctrl-C ends the load early and what was
+//! measured is still reported, once the last answers have come; a second one ends the program.
+//!
+//! # What is measured
+//!
+//! In a **closed loop** each connection sends its next request when an answer has come. It finds out how
+//! much a server can do at most. It says little of how long users wait: while the server stalls the
+//! generator stalls with it, one request is late, and all those that users would have sent meanwhile are
+//! neither sent nor measured. That is *coordinated omission*: the slower the server, the fewer
+//! the questions.
+//!
+//! An **open loop** sends at a fixed rate, as many independent users do. Its schedule is laid down before
+//! the first answer and never slips: the n-th request is due at the beginning plus n periods. If it
+//! can't leave then, because every connection waits for as many answers as it may (`-p`), it leaves as
+//! soon as one comes, and **its latency still counts from when it was due**. A server that stalls for
+//! a second at 1,000 requests a second so has a thousand bad latencies, from a second downwards, as it has
+//! a thousand users who waited. The report has beside it the time from when the request was *sent*, which
+//! is what other generators call latency, and how late requests left: *held back* if no connection
+//! was free, which is the server's doing, *sent late* if one was, which is the generator's.
+//!
+//! Requests that were never answered count with the time for which they were waited for, so that
+//! what never comes does not make the percentiles better. Those lost with a reset are counted as errors only.
+//!
+//! # Whose figures they are
+//!
+//! A generator that can't keep up measures itself. It looks at its own use of its core, at how long it
+//! had to wait for it, at how late it sent, and at how long answers lay about before it read them, and
+//! the report begins with a warning if the figures are its own (see `verdict.rs`). Give it a core of
+//! its own: `taskset -c 1`. Which clock stamps what, and why, stands in `clock.rs`.
+//!
+//! # Held against others
+//!
+//! With the server on one core and the generator on another, these should agree to a tenth:
+//!
+//! ```text
+//! taskset -c 1 wrk -t1 -c50 -d10 http://127.0.0.1:8080/
+//! taskset -c 1 loadgen 8080 --protocol http -c50 -d10
+//! ```
+//!
+//! nginx answering 64 bytes was asked 129,000 times a second by wrk and 139,000 times by this. With
+//! redis-server the two to compare are
+//!
+//! ```text
+//! taskset -c 1 redis-benchmark -p 6379 -t get -c 50 -P 16 -n 5000000
+//! taskset -c 1 loadgen 6379 --protocol redis -c50 -p16 -d10
+//! ```
+//!
+//! at 1.76 and 2.02 million a second, and without pipelining 115,000 and 192,000: there redis-benchmark is at
+//! its own limit, with seven system calls and 11 microseconds for each request where this has two and 6. The
+//! server's own count (`redis-cli info commandstats`) is what this reports, to the last request.
+//!
+//! # Where to begin reading
+//!
+//! `connection.rs` is the client: a `Handler`. `run.rs` is what the connections share. `schedule.rs` and
+//! `pacer.rs` hang on the loop's timers what happens by itself. `pace.rs`, `measure.rs`, `protocol/` and
+//! `report/` compute, and know nothing of the loop.
+
+mod arguments;
+mod bulk;
+mod clock;
+mod connection;
+mod cost;
+mod measure;
+mod overdue;
+mod pace;
+mod pacer;
+mod progress;
+mod protocol;
+mod report;
+mod run;
+mod schedule;
+mod target;
+mod verdict;
+
+use arguments::{Arguments, Format, HELP, Output, USAGE};
+use netloop::Reactor;
+use report::{Report, html, json, text};
+use run::{Run, Shared};
+use std::cell::RefCell;
+use std::fs;
+use std::io::Write;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+fn main() -> ExitCode {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        println!("{USAGE}\n\n{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    let prepared = arguments::parse(std::env::args().skip(1)).and_then(|arguments| {
+        let others = prepare(&arguments)?;
+        Ok((arguments, others))
+    });
+    let (arguments, others) = match prepared {
+        Ok(prepared) => prepared,
+        Err(mistake) => {
+            eprintln!("{mistake}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let outputs = arguments.outputs.clone();
+    let done = generate(arguments).and_then(|report| deliver(&report, &others, &outputs));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads and opens what the run's end will need: nobody should wait a minute for that to fail.
+fn prepare(arguments: &Arguments) -> Result<Vec<Report>, String> {
+    for file in arguments.outputs.iter().filter_map(|it| it.file.as_ref()) {
+        let opened = fs::OpenOptions::new().append(true).create(true).open(file);
+        opened.map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    arguments
+        .compare
+        .iter()
+        .map(|file| json::read(file))
+        .collect()
+}
+
+/// Makes the load and tells what came of it.
+fn generate(arguments: Arguments) -> Result<Report, String> {
+    let in_words = |error: netloop::Error| error.to_string();
+    let mut reactor = Reactor::new().map_err(in_words)?;
+    let run: Shared = Rc::new(RefCell::new(Run::new(arguments, reactor.net())));
+    let bar = progress::begin(reactor.net(), &run);
+    end_early_on_interrupt(&mut reactor, &run).map_err(in_words)?;
+    schedule::begin(reactor.net(), &run);
+    let outcome = reactor.run();
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    outcome.map_err(in_words)?;
+    let run = run.borrow();
+    if let Some(error) = &run.failed {
+        return Err(error.to_string());
+    }
+    if !run.measure.has_window() {
+        return Err("interrupted before anything was measured".to_string());
+    }
+    Ok(Report::of(&run))
+}
+
+#[cfg(feature = "signal")]
+fn end_early_on_interrupt(reactor: &mut Reactor, run: &Shared) -> netloop::Result<()> {
+    use netloop::signal::SIGINT;
+
+    let run = run.clone();
+    let listener = Rc::new(std::cell::Cell::new(None));
+    let own = listener.clone();
+    let id = reactor.net().on_signal(SIGINT, move |net| {
+        run.borrow_mut().interrupted = true;
+        schedule::end_window(net, &run);
+        if let Some(id) = own.take() {
+            net.off_signal(id); // the next one does what it always does
+        }
+    })?;
+    listener.set(Some(id));
+    Ok(())
+}
+
+#[cfg(not(feature = "signal"))]
+fn end_early_on_interrupt(_: &mut Reactor, _: &Shared) -> netloop::Result<()> {
+    Ok(())
+}
+
+/// Writes the reports that were asked for.
+fn deliver(report: &Report, others: &[Report], outputs: &[Output]) -> Result<(), String> {
+    for output in outputs {
+        let text = match output.format {
+            Format::Text => text::write(report, others),
+            Format::Json => json::write(report),
+            Format::Html => html::write(report, others),
+        };
+        match &output.file {
+            Some(file) => {
+                fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?
+            }
+            None => std::io::stdout()
+                .write_all(text.as_bytes())
+                .map_err(|error| error.to_string())?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,170 @@
+//! `GET` with keep-alive; answers end where their Content-Length says (RFC 9112, section 6).
+
+use super::{Answer, LONGEST_HEAD, Wrong};
+use httparse::{ParserConfig, Response, Status};
+use std::mem::MaybeUninit;
+
+const MOST_HEADERS: usize = 64;
+
+pub(super) fn request(host: &str, path: &str) -> Vec<u8> {
+    let host = if host.contains('/') {
+        "localhost"
+    } else {
+        host
+    };
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes()
+}
+
+#[derive(Default)]
+pub(crate) struct Http {
+    /// The beginning of a head whose end has not come yet.
+    begun: Vec<u8>,
+    /// What is still to come of the present answer's body.
+    body: Option<Body>,
+}
+
+#[derive(Clone, Copy)]
+struct Body {
+    bytes_left: u64,
+    answer: Answer,
+}
+
+impl Http {
+    pub(super) fn read(
+        &mut self,
+        mut data: &[u8],
+        mut tell: impl FnMut(Answer),
+    ) -> Result<(), Wrong> {
+        loop {
+            if let Some(body) = &mut self.body {
+                let length = body.bytes_left.min(data.len() as u64);
+                body.bytes_left -= length;
+                data = &data[length as usize..];
+                if body.bytes_left > 0 {
+                    return Ok(());
+                }
+                tell(body.answer);
+                self.body = None;
+            }
+            if data.is_empty() {
+                return Ok(());
+            }
+            let Some(head) = self.head(&mut data)? else {
+                return Ok(());
+            };
+            self.body = head;
+        }
+    }
+
+    /// Takes a head off the front of `data`: `None` if its end is still to come, `Some(None)` for
+    /// one that only announces another.
+    fn head(&mut self, data: &mut &[u8]) -> Result<Option<Option<Body>>, Wrong> {
+        if self.begun.is_empty() {
+            let Some((length, head)) = parse(data)? else {
+                self.begun.extend_from_slice(data);
+                return Ok(None);
+            };
+            *data = &data[length..];
+            return Ok(Some(head));
+        }
+        let before = self.begun.len();
+        self.begun.extend_from_slice(data);
+        let Some((length, head)) = parse(&self.begun)? else {
+            return Ok(None);
+        };
+        *data = &data[length - before..];
+        self.begun.clear();
+        Ok(Some(head))
+    }
+}
+
+/// The length of the head that `bytes` begin with, and what body follows.
+fn parse(bytes: &[u8]) -> Result<Option<(usize, Option<Body>)>, Wrong> {
+    let mut headers = [const { MaybeUninit::uninit() }; MOST_HEADERS];
+    let mut response = Response::new(&mut []);
+    let parser = ParserConfig::default();
+    let parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut headers);
+    let length = match parsed {
+        Ok(Status::Complete(length)) => length,
+        Ok(Status::Partial) if bytes.len() < LONGEST_HEAD => return Ok(None),
+        Ok(Status::Partial) => return Err(Wrong("a head of more than 64 KiB")),
+        Err(_) => return Err(Wrong("no answer of HTTP/1.1")),
+    };
+    let status = response.code.unwrap_or(0);
+    let answer = if status < 400 {
+        Answer::Good
+    } else {
+        Answer::Refusal
+    };
+    let bytes_left = match status {
+        101 => return Err(Wrong("another protocol, which was not asked for")),
+        100..200 => return Ok(Some((length, None))), // the real one follows
+        204 | 304 => 0,
+        _ => content_length(response.headers)?,
+    };
+    Ok(Some((length, Some(Body { bytes_left, answer }))))
+}
+
+fn content_length(headers: &[httparse::Header<'_>]) -> Result<u64, Wrong> {
+    let mut length = None;
+    for header in headers {
+        if header.name.eq_ignore_ascii_case("content-length") {
+            let text = std::str::from_utf8(header.value).unwrap_or_default();
+            // Digits only: `parse` would take a sign.
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            length = text.parse().ok().filter(|_| digits);
+        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            return Err(Wrong(
+                "an answer in chunks: only Content-Length is understood",
+            ));
+        }
+    }
+    length.ok_or(Wrong("an answer without a Content-Length"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Answers, tests::read_all};
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Answer>, Wrong> {
+        read_all(|| Answers::Http(Http::default()), text.as_bytes())
+    }
+
+    #[test]
+    fn answers_end_where_their_length_says() {
+        let told = read(concat!(
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x\r\n\r\nhello",
+            "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
+            "HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nnot y",
+        ));
+        assert_eq!(told, Ok(vec![Answer::Good, Answer::Refusal, Answer::Good]));
+    }
+
+    #[test]
+    fn what_has_no_length_or_is_no_http_is_wrong() {
+        for text in [
+            "SSH-2.0-OpenSSH\r\n",
+            "HTTP/1.1 200 OK\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: +5\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        ] {
+            read(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn an_endless_head_is_wrong() {
+        let mut http = Http::default();
+        http.read(b"HTTP/1.1 200 OK\r\nX: ", |_| ()).unwrap();
+        let mut pieces = 0;
+        while http.read(&[b'x'; 1000], |_| ()).is_ok() {
+            pieces += 1;
+            assert!(pieces < 100, "it is kept for ever");
+        }
+        assert!(pieces > 50);
+    }
+}
