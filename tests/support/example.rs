@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A running example that has printed where it listens.
 pub struct Example {
@@ -70,9 +71,19 @@ impl Example {
 
 /// Runs one to its end.
 pub fn finished(name: &str, arguments: &[&str]) -> Output {
+/// Runs one to its end, which it has to come to by itself.
+pub fn run(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(path_of(name));
     let command = command.args(arguments).stdin(Stdio::null());
     command.output().unwrap()
+}
+
+/// Starts one whose output is to be read once it has ended.
+pub fn start(name: &str, arguments: &[&str]) -> Child {
+    let mut command = Command::new(path_of(name));
+    let command = command.args(arguments).stdin(Stdio::null());
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
 }
 
 fn spawn(name: &str, arguments: &[&str], stderr: Stdio) -> (Process, BufReader<ChildStdout>) {

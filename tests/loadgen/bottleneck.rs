@@ -1,0 +1,76 @@
+//! When the generator itself is what is slow, the report says so.
+
+use crate::server::echo;
+use crate::support::{PATIENCE, Process, example};
+use crate::{assert_accounted, count, number, report};
+use std::io::Read;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PAUSE: Duration = Duration::from_millis(400);
+
+/// Sends a signal to a child.
+#[track_caller]
+fn signal(child: &Process, name: &str) {
+    let pid = child.0.id().to_string();
+    let outcome = Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(outcome.success(), "kill {name}");
+}
+
+#[test]
+fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
+    let echo = echo();
+    let address = echo.address.to_string();
+    let arguments = ["open", &address, "-c4", "-r1000", "-d1500ms", "--warmup=0"];
+    let child = example::start("loadgen", &[&arguments[..], &["--output=json"]].concat());
+    let mut child = Process(child);
+    let deadline = Instant::now() + PATIENCE;
+    while echo.seen.bytes() < 100 * 64 {
+        assert!(Instant::now() < deadline, "no load");
+        thread::yield_now();
+    }
+    signal(&child, "-STOP");
+    thread::sleep(PAUSE); // it stands still, which is the subject
+    signal(&child, "-CONT");
+
+    let mut json = String::new();
+    let mut stdout = child.0.stdout.take().unwrap();
+    stdout.read_to_string(&mut json).unwrap();
+    assert!(child.0.wait().unwrap().success());
+    let it: serde_json::Value = serde_json::from_str(&json).unwrap();
+    // What was due meanwhile was sent late although every connection was free. The server did
+    // nothing wrong; the latencies are bad all the same, and the report says whose they are. A stop
+    // takes hold a moment after `kill` has returned, so a little of the pause may be missing.
+    let pause = PAUSE.as_secs_f64() * 1e6 * 0.75;
+    assert!(
+        number(&it, "/generator/send_lateness/max") >= pause,
+        "{json}"
+    );
+    assert!(number(&it, "/latency/max") >= pause, "{json}");
+    let warnings = it["generator"]["warnings"].as_array().unwrap();
+    let warned = |words| {
+        warnings
+            .iter()
+            .any(|it| it.as_str().unwrap().contains(words))
+    };
+    assert!(warned("left late although a connection was free"), "{json}");
+    let due = number(&it, "/seconds") * 1000.0;
+    let sent = count(&it, "/requests/sent") as f64;
+    assert!((sent - due).abs() <= 1.0, "{sent} sent, {due} due");
+    assert_accounted(&it);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_use_of_its_core_is_a_share_of_the_time() {
+    let echo = echo();
+    let it = report(&[&echo.address.to_string(), "-c1", "-d200ms", "--warmup=0"]);
+    if std::path::Path::new("/proc/self/schedstat").exists() {
+        let busy = number(&it, "/generator/busy");
+        assert!(busy > 0.0 && busy < 1.05, "{it:#}");
+    }
+    // It asks the kernel for at least a send and a receive for each.
+    let answered = count(&it, "/requests/answered");
+    assert!(count(&it, "/generator/syscalls") >= 2 * answered, "{it:#}");
+}

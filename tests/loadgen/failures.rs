@@ -1,0 +1,163 @@
+//! Servers that close, reset, lie and keep silent: each has its own line in the report, and no request
+//! is forgotten.
+
+use crate::server::{answering, server};
+use crate::support::{example, refusing, reset};
+use crate::{assert_accounted, count, error, errors, number, report};
+use std::time::Instant;
+
+#[test]
+fn a_server_that_closes_now_and_then_is_connected_to_again() {
+    let server = server(|mut peer| {
+        let mut buffer = [0; 64];
+        for _ in 0..10 {
+            match peer.read(&mut buffer) {
+                [] => return,
+                bytes => peer.write(bytes),
+            }
+        }
+    });
+    let address = server.address.to_string();
+    let it = report(&[&address, "-c4", "-d300ms", "--warmup=0"]);
+    assert!(count(&it, "/connections/reconnects") > 0, "{it:#}");
+    assert!(count(&it, "/connections/closed_by_peer") > 0, "{it:#}");
+    assert!(count(&it, "/requests/answered") >= 40, "{it:#}");
+    assert!(server.seen.connections() > 4);
+    assert_accounted(&it);
+}
+
+#[test]
+fn requests_that_a_reset_takes_along_are_lost_by_its_name() {
+    let server = server(|mut peer| {
+        let mut buffer = [0; 64];
+        for _ in 0..3 {
+            peer.read(&mut buffer);
+            peer.write(&buffer);
+        }
+        peer.read(&mut buffer);
+        reset(peer.stream);
+    });
+    let address = server.address.to_string();
+    for load in [&["closed"][..], &["open", "-r200"]] {
+        let it = report(&[load, &[&address, "-c3", "-d400ms", "--warmup=0"]].concat());
+        assert!(error(&it, "ECONNRESET") > 0, "{it:#}");
+        assert_eq!(errors(&it), error(&it, "ECONNRESET"), "{it:#}");
+        assert!(count(&it, "/connections/reconnects") > 0, "{it:#}");
+        assert_accounted(&it);
+    }
+}
+
+#[test]
+fn bytes_that_were_not_sent_are_a_wrong_answer() {
+    let server = answering(64, &[7; 64]);
+    let address = server.address.to_string();
+    let it = report(&[&address, "-c2", "-d200ms", "--warmup=0"]);
+    let wrong = error(&it, "wrong answer: bytes came back that were not sent");
+    assert!(wrong > 0, "{it:#}");
+    assert_eq!(count(&it, "/requests/answered"), 0);
+    assert_accounted(&it);
+}
+
+#[test]
+fn more_answers_than_requests_are_wrong_too() {
+    let server = answering(10, b"one\ntwo\n");
+    let address = server.address.to_string();
+    let it = report(&[
+        &address,
+        "--protocol=lines",
+        "-s10",
+        "-c1",
+        "-d200ms",
+        "--warmup=0",
+    ]);
+    // The request of each connection is answered by the line before the one too many.
+    assert!(count(&it, "/connections/reconnects") > 0, "{it:#}");
+    assert_accounted(&it);
+}
+
+#[test]
+fn who_never_answers_is_cut_off_and_the_time_counts() {
+    let server = server(|mut peer| while !peer.read(&mut [0; 4096]).is_empty() {});
+    let address = server.address.to_string();
+    let began = Instant::now();
+    let it = report(&[
+        &address,
+        "-c3",
+        "-p2",
+        "-d500ms",
+        "--warmup=0",
+        "--timeout=200ms",
+    ]);
+    assert!(began.elapsed().as_secs() < 20);
+    let timeouts = error(&it, "timeout");
+    assert!(timeouts >= 6, "{it:#}");
+    assert_eq!(count(&it, "/requests/sent"), timeouts);
+    assert_eq!(count(&it, "/requests/answered"), 0);
+    // They are in the percentiles: what never comes is no reason to be called fast.
+    assert_eq!(count(&it, "/latency/count"), timeouts);
+    assert!(number(&it, "/latency/max") >= 200e3, "{it:#}");
+    assert!(count(&it, "/connections/reconnects") > 0, "{it:#}");
+}
+
+#[test]
+fn a_churn_counts_visits_that_came_to_nothing() {
+    // Every other visitor is sent away without an answer.
+    let server = server(|mut peer| {
+        let mut buffer = [0; 64];
+        peer.read(&mut buffer);
+        if peer.number % 2 == 0 {
+            peer.write(&buffer);
+        }
+    });
+    let address = server.address.to_string();
+    let it = report(&["churn", &address, "-c4", "-d400ms", "--warmup=0", "-r100"]);
+    assert!(count(&it, "/requests/answered") > 0, "{it:#}");
+    assert!(error(&it, "closed") > 0, "{it:#}");
+    assert_accounted(&it);
+}
+
+#[test]
+fn a_server_that_nobody_runs_is_an_error_at_once() {
+    let (_kept, address) = refusing();
+    for load in [
+        &["closed"][..],
+        &["churn"],
+        &["idle"],
+        &["bulk"],
+        &["open", "-r10"],
+    ] {
+        let address = address.to_string();
+        let outcome = example::run("loadgen", &[load, &[&address, "-c5", "-d60s"]].concat());
+        let words = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(1), "{load:?}: {words}");
+        assert_eq!(
+            words,
+            format!("connect ECONNREFUSED {address}\n"),
+            "{load:?}"
+        );
+        assert!(outcome.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_server_that_goes_away_in_mid_run_is_still_reported() {
+    // It answers ten requests, of one connection, and from then on the port refuses.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answers = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        drop(listener);
+        let mut buffer = [0; 64];
+        for _ in 0..10 {
+            stream.read_exact(&mut buffer).unwrap();
+            stream.write_all(&buffer).unwrap();
+        }
+    });
+    let it = report(&[&address, "-c1", "-d500ms", "--warmup=0"]);
+    answers.join().unwrap();
+    assert_eq!(count(&it, "/requests/answered"), 10, "{it:#}");
+    let failed = &it["connections"]["failed"]["ECONNREFUSED"];
+    assert!(failed.as_u64().unwrap() > 0, "{it:#}");
+    assert_accounted(&it);
+}

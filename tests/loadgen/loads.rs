@@ -1,0 +1,228 @@
+//! Every kind of load against servers that do as they should: what is reported is what they saw.
+
+use crate::server::{answering, echo, server};
+use crate::support::example::Example;
+use crate::{assert_accounted, count, errors, number, report};
+
+#[test]
+fn in_a_closed_loop_the_server_has_seen_what_is_reported() {
+    let echo = echo();
+    let address = echo.address.to_string();
+    let it = report(&[
+        "closed", &address, "-c", "5", "-p", "3", "-s", "100", "-d", "400ms", "--warmup", "0",
+    ]);
+    let sent = count(&it, "/requests/sent");
+    assert!(sent > 15, "{it:#}");
+    assert_eq!(sent * 100, echo.seen.bytes());
+    assert_eq!(count(&it, "/requests/answered"), sent);
+    assert_eq!(count(&it, "/latency/count"), sent);
+    assert_eq!(count(&it, "/bytes/sent"), sent * 100);
+    assert_eq!(count(&it, "/connections/opened"), 5);
+    assert_eq!(echo.seen.connections(), 5);
+    assert_eq!(errors(&it), 0);
+
+    // The course of time adds up to the whole, as far as it lies in the window.
+    let rows = it["intervals"]["answers"].as_array().unwrap();
+    let answers: u64 = rows.iter().map(|row| row.as_u64().unwrap()).sum();
+    let rate = number(&it, "/rate") * number(&it, "/seconds");
+    assert!((answers as f64 - rate).abs() < 0.5, "{answers} and {rate}");
+    assert!(
+        answers <= sent && answers + 15 >= sent,
+        "{answers} of {sent}"
+    );
+}
+
+#[test]
+fn the_warm_up_is_load_that_is_not_counted() {
+    let echo = echo();
+    let address = echo.address.to_string();
+    let it = report(&[&address, "-c2", "-d200ms", "--warmup", "200ms"]);
+    assert!(count(&it, "/requests/sent") * 64 < echo.seen.bytes());
+    assert_accounted(&it);
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate() {
+    let echo = echo();
+    let address = echo.address.to_string();
+    let it = report(&["open", &address, "-r", "2000", "-c", "8", "-d", "500ms"]);
+    let due = number(&it, "/seconds") * 2000.0;
+    let sent = count(&it, "/requests/sent");
+    // The window begins and ends between two requests.
+    assert!((sent as f64 - due).abs() <= 1.0, "{sent} sent, {due} due");
+    assert_eq!(count(&it, "/requests/answered"), sent);
+    let late = count(&it, "/generator/send_lateness/count");
+    assert_eq!(late + count(&it, "/generator/held_back/count"), sent);
+}
+
+#[test]
+fn a_churn_makes_a_connection_for_each_request() {
+    for rate in [&[][..], &["-r", "500"]] {
+        let echo = echo();
+        let address = echo.address.to_string();
+        let it = report(&[&["churn", &address, "-c4", "-d300ms", "--warmup=0"], rate].concat());
+        let sent = count(&it, "/requests/sent");
+        assert!(sent >= 4, "{it:#}");
+        assert_eq!(count(&it, "/requests/answered"), sent);
+        assert_eq!(count(&it, "/connections/opened"), sent);
+        assert_eq!(
+            (echo.seen.connections(), echo.seen.bytes()),
+            (sent, sent * 64)
+        );
+        assert_eq!(count(&it, "/connections/closed_by_peer"), 0, "{it:#}");
+    }
+}
+
+#[test]
+fn an_idle_army_says_nothing_and_is_counted() {
+    // Every tenth connection is closed at once.
+    let server = server(|mut peer| {
+        if peer.number % 10 != 0 {
+            assert_eq!(peer.read(&mut [0; 1]), b"", "an idle connection speaks");
+        }
+    });
+    let address = server.address.to_string();
+    let it = report(&["idle", &address, "-c40", "-d200ms", "--warmup=100ms"]);
+    assert_eq!((server.seen.connections(), server.seen.bytes()), (40, 0));
+    assert_eq!(count(&it, "/connections/opened"), 40);
+    assert_eq!(count(&it, "/connections/closed_by_peer"), 4);
+    let open = it["intervals"]["open_connections"].as_array().unwrap();
+    assert_eq!(open.last().unwrap().as_u64(), Some(36), "{it:#}");
+}
+
+#[test]
+fn an_army_that_trickles_spreads_its_requests_over_all_connections() {
+    let echo = echo();
+    let address = echo.address.to_string();
+    let it = report(&["idle", &address, "-c20", "-r200", "-d500ms", "--warmup=0"]);
+    let due = number(&it, "/seconds") * 200.0;
+    let sent = count(&it, "/requests/sent");
+    assert!((sent as f64 - due).abs() <= 1.0, "{sent} sent, {due} due");
+    assert_eq!(echo.seen.bytes(), sent * 64);
+    assert_accounted(&it);
+}
+
+#[test]
+fn bulk_bytes_all_come_back() {
+    let echo = echo();
+    let address = echo.address.to_string();
+    let it = report(&["bulk", &address, "-c2", "-d300ms", "--warmup=0"]);
+    let sent = count(&it, "/requests/sent");
+    assert!(sent > 0);
+    assert_eq!(echo.seen.bytes(), sent * 65_536);
+    assert_eq!(count(&it, "/requests/answered"), sent);
+    assert_eq!(errors(&it), 0);
+}
+
+#[test]
+fn every_load_works_against_the_echo_example() {
+    let echo = Example::start("echo", &["0"]);
+    let address = echo.address.to_string();
+    for load in [
+        &["closed", "-p4"][..],
+        &["closed", "-s200000", "-c2"],
+        &["open", "-r1000"],
+        &["churn"],
+        &["churn", "-s200000"],
+        &["bulk", "-c2"],
+    ] {
+        let it = report(&[&[&address, "-c8", "-d200ms", "--warmup=50ms"], load].concat());
+        assert!(count(&it, "/requests/answered") > 0, "{load:?}: {it:#}");
+        assert_eq!(errors(&it), 0, "{load:?}: {it:#}");
+    }
+    let lines = Example::start("echo", &["0", "--lines"]);
+    let address = lines.address.to_string();
+    let it = report(&[&address, "--protocol=lines", "-p16", "-s40", "-d200ms"]);
+    assert!(count(&it, "/requests/answered") > 0, "{it:#}");
+    assert_accounted(&it);
+}
+
+#[test]
+fn http_answers_are_counted_by_their_length_and_their_status() {
+    for (answer, refused) in [
+        (
+            &b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"[..],
+            false,
+        ),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", true),
+    ] {
+        let server = server(move |mut peer| {
+            let host = peer.stream.local_addr().unwrap();
+            let expected = format!("GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            let mut request = vec![0; expected.len()];
+            while peer.read_exact(&mut request) {
+                assert_eq!(request, expected.as_bytes());
+                peer.write(answer);
+            }
+        });
+        let address = server.address.to_string();
+        let load = [
+            "--protocol=http",
+            "--path=/x",
+            "-c3",
+            "-d200ms",
+            "--warmup=0",
+        ];
+        let it = report(&[&[address.as_str()], &load[..]].concat());
+        let answered = count(&it, "/requests/answered");
+        assert!(answered > 0, "{it:#}");
+        assert_eq!(errors(&it), if refused { answered } else { 0 }, "{it:#}");
+        assert_accounted(&it);
+    }
+}
+
+#[test]
+fn redis_is_asked_for_what_was_said() {
+    for (command, request, answer) in [
+        (
+            "get",
+            "*2\r\n$3\r\nGET\r\n$11\r\nloadgen:key\r\n",
+            &b"$3\r\nabc\r\n"[..],
+        ),
+        (
+            "set",
+            "*3\r\n$3\r\nSET\r\n$11\r\nloadgen:key\r\n$4\r\nxxxx\r\n",
+            b"+OK\r\n",
+        ),
+        ("ping", "*1\r\n$4\r\nPING\r\n", b"-ERR no\r\n"),
+    ] {
+        let server = answering(request.len(), answer);
+        let address = server.address.to_string();
+        let it = report(&[
+            &address,
+            "--protocol=redis",
+            "--command",
+            command,
+            "-s4",
+            "-p4",
+            "-d200ms",
+            "--warmup=0",
+        ]);
+        let sent = count(&it, "/requests/sent");
+        assert!(sent > 0, "{it:#}");
+        assert_eq!(server.seen.bytes(), sent * request.len() as u64);
+        let refused = if command == "ping" { sent } else { 0 };
+        assert_eq!(crate::error(&it, "refused"), refused, "{it:#}");
+        assert_accounted(&it);
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_path_is_a_local_socket() {
+    let directory = crate::support::Directory::new();
+    let path = directory.path("echo.sock");
+    let path = path.to_str().unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                std::io::copy(&mut stream.try_clone().unwrap(), &mut stream)
+            });
+        }
+    });
+    let it = report(&[path, "-c3", "-d100ms", "--warmup=0"]);
+    assert!(count(&it, "/requests/answered") > 0, "{it:#}");
+    assert_accounted(&it);
+}
