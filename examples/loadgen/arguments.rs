@@ -21,7 +21,7 @@ ADDRESS is HOST:PORT or the path of a local socket (with a slash in it); a bare 
 127.0.0.1; without either it is 127.0.0.1:7000.
 
 Options
-  -c, --connections N    connections (default 50)
+  -c, --connections N    connections, each of which takes a descriptor (ulimit -n; default 50)
   -d, --duration TIME    how long is measured (default 10s); a TIME is 500ms, 10s, 2m or seconds
       --warmup TIME      load before that, which is not measured (default 1s)
   -r, --rate N           requests a second, of all connections together

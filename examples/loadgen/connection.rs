@@ -4,11 +4,10 @@
 
 use crate::arguments::Mode;
 use crate::bulk::Bulk;
-use crate::measure::Request;
 use crate::pace::Nanos;
 use crate::pacer;
 use crate::protocol::{Answer, Wrong};
-use crate::run::{Phase, Run, Shared, State};
+use crate::run::{Phase, Run, Shared, Slot, State};
 use netloop::{ConnectOptions, Error, Handler, Net, Socket};
 use std::time::Duration;
 
@@ -183,20 +182,21 @@ impl Run {
             measure,
             ..
         } = self;
-        let slot = &mut slots[slot];
         let mut unasked = false;
-        let (answers, requests) = (&mut slot.answers, &mut slot.under_way);
-        let read = answers.read(data, |answer| {
-            let request: Option<Request> = requests.pop_front();
-            match request {
-                Some(request) => {
-                    *under_way -= 1;
-                    measure.answered(request, now, answer == Answer::Refusal);
-                }
-                None => unasked = true,
+        let Slot {
+            answers,
+            under_way: requests,
+            has_answered,
+            ..
+        } = &mut slots[slot];
+        let read = answers.read(data, |answer| match requests.pop_front() {
+            Some(request) => {
+                *has_answered = true;
+                *under_way -= 1;
+                measure.answered(request, now, answer == Answer::Refusal);
             }
+            None => unasked = true,
         });
-        slot.has_answered = true;
         match unasked {
             true => Err(Wrong("more answers than requests")),
             false => read,
@@ -243,7 +243,7 @@ impl Run {
         }
         match self.slots[slot].has_answered {
             true => Next::Connect,
-            false => Next::ConnectLater, // else a server that refuses would be asked without end
+            false => Next::ConnectLater, // else who refuses or talks nonsense would be asked without end
         }
     }
 

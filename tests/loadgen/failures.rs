@@ -56,6 +56,13 @@ fn bytes_that_were_not_sent_are_a_wrong_answer() {
     assert!(wrong > 0, "{it:#}");
     assert_eq!(count(&it, "/requests/answered"), 0);
     assert_accounted(&it);
+    // Who talks nonsense is asked again after a tenth of a second, not as fast as it can be.
+    let tries = 2.0 * (number(&it, "/seconds") / 0.1 + 2.0);
+    let connections = server.seen.connections() as f64;
+    assert!(
+        connections <= tries,
+        "{connections} connections, {tries} at most"
+    );
 }
 
 #[test]
