@@ -287,7 +287,8 @@ impl Run {
 
     /// A request leaves at `now`. Whose doing it is that this is late is known from when it was due:
     /// if no connection was free then, the server's, which owes answers on all of them; if one was,
-    /// the generator's, which was not there.
+    /// the generator's, which was not there. Answers that had come and were not read yet count as owed:
+    /// how long they lay about is the turn lag.
     fn note_lateness(&mut self, due: Nanos, now: Nanos) {
         match self.free.is_empty() && due > self.none_free_since {
             true => self.measure.held_back(due, now),
