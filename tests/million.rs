@@ -5,12 +5,12 @@
 
 mod support;
 
-use support::example::finished;
+use support::example::run;
 
 /// Runs it and answers with what it printed.
 #[track_caller]
 fn printed(arguments: &[&str]) -> String {
-    let outcome = finished("million", arguments);
+    let outcome = run("million", arguments);
     let words = String::from_utf8_lossy(&outcome.stderr);
     assert!(outcome.status.success(), "{arguments:?}: {words}");
     String::from_utf8(outcome.stdout).unwrap()
@@ -124,7 +124,7 @@ fn help_is_told_and_bad_arguments_exit_2() {
             "--stand-in takes a number of connections\n",
         ),
     ] {
-        let outcome = finished("million", arguments);
+        let outcome = run("million", arguments);
         assert_eq!(outcome.status.code(), Some(2), "{arguments:?}");
         assert_eq!(outcome.stdout, b"", "{arguments:?}");
         let words = String::from_utf8(outcome.stderr).unwrap();
@@ -137,7 +137,7 @@ fn help_is_told_and_bad_arguments_exit_2() {
 
 #[test]
 fn one_connection_has_no_slope() {
-    let outcome = finished("million", &["--connections", "1", "--stand-in", "0"]);
+    let outcome = run("million", &["--connections", "1", "--stand-in", "0"]);
     assert_eq!(outcome.status.code(), Some(1));
     assert_eq!(outcome.stderr, b"1 connections have no slope\n");
 }

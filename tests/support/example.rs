@@ -5,7 +5,6 @@ use std::env;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdout, Command, Output, Stdio};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 /// A running example that has printed where it listens.
@@ -69,8 +68,6 @@ impl Example {
     }
 }
 
-/// Runs one to its end.
-pub fn finished(name: &str, arguments: &[&str]) -> Output {
 /// Runs one to its end, which it has to come to by itself.
 pub fn run(name: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(path_of(name));
