@@ -71,6 +71,49 @@ fn what_is_given_back_twice_waits_for_more_and_is_told_with_it() {
     assert_eq!(log.lines(), ["frames abc", "frames abc", "frames abcdef"]);
 }
 
+/// What is left gets less each time, so telling it comes to an end.
+#[test]
+fn the_rest_of_what_was_taken_in_part_is_told_in_turn() {
+    let (mut reactor, log) = fresh();
+    let takes_one = texts("socket", &log, |socket, bytes| socket.unread(&bytes[1..]));
+    let (_, mut peer) = accepted(&mut reactor, takes_one);
+    peer.write_all(b"abc").unwrap();
+    turn_until_line(&mut reactor, &log, "socket c");
+    turn_until_quiet(&mut reactor);
+    assert_eq!(log.lines(), ["socket abc", "socket bc", "socket c"]);
+}
+
+/// Half a frame waits for more, the end comes instead, and what is told then holds whole ones.
+#[test]
+fn the_end_waits_for_the_rest_of_what_was_taken_in_part_and_for_a_pause() {
+    let (mut reactor, log) = fresh();
+    let ended = Cell::new(0);
+    let told = log.clone();
+    let handler = handler_fn(move |socket, event| match event {
+        Event::Data(bytes) if ended.get() < 2 => {
+            ended.set(ended.get() + 1);
+            socket.unread(bytes); // which then waits for more, or for the end
+        }
+        Event::Data(bytes) => {
+            told.push(format!("data {}", bytes.len()));
+            socket.unread(&bytes[1..]);
+            socket.pause();
+        }
+        Event::End => told.push("end"),
+        _ => {}
+    });
+    let (id, mut peer) = accepted(&mut reactor, handler);
+    peer.write_all(b"abc").unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    for rest in [3, 2, 1] {
+        turn_until_line(&mut reactor, &log, &format!("data {rest}"));
+        turn_until_quiet(&mut reactor);
+        assert_eq!(log.lines().len(), 4 - rest);
+        reactor.net().socket(id).unwrap().resume();
+    }
+    turn_until_line(&mut reactor, &log, "end");
+}
+
 #[test]
 fn a_new_handler_is_told_at_once_what_the_old_one_gave_back_twice() {
     let mut reactor = Reactor::new().unwrap();

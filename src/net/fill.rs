@@ -119,12 +119,13 @@ impl Net {
         self.mark_ready(key);
     }
 
-    /// What was told a second time was taken: nothing of it waits for more.
-    pub(crate) fn held_was_told(&mut self, key: Key) {
+    /// So many bytes were told a second time. If some of them were taken, what was given back is the
+    /// rest, and waits for nothing: telling it in turn comes to an end.
+    pub(crate) fn held_was_told(&mut self, key: Key, bytes: usize) {
         if let Some(entry) = self.sockets.get_mut(key)
             && let Some(cold) = &mut entry.cold
         {
-            cold.held_waits &= !cold.held.is_empty();
+            cold.held_waits &= cold.held.len() >= bytes;
         }
     }
 
@@ -133,9 +134,15 @@ impl Net {
         self.sockets.get_mut(key)?.take_waiting()
     }
 
-    /// Takes what was given back.
-    pub(crate) fn take_held(&mut self, key: Key) -> Option<Vec<u8>> {
-        self.sockets.get_mut(key).map(SocketEntry::take_held)
+    /// So many bytes were told with nothing newer to come. Given back whole they are dropped: there
+    /// is nothing that they could be told with.
+    pub(crate) fn last_was_told(&mut self, key: Key, bytes: usize) {
+        if let Some(entry) = self.sockets.get_mut(key)
+            && let Some(cold) = &mut entry.cold
+            && cold.held.len() >= bytes
+        {
+            entry.take_held();
+        }
     }
 
     /// `set_handler()`: the new one has not been told yet what was given back.

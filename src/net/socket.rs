@@ -280,9 +280,10 @@ impl Socket<'_> {
     /// Gives back bytes that the next handler should see: they are told as data again, before
     /// anything newer, at most once a turn, and `end` waits for them.
     ///
-    /// For handing a connection on with [`set_handler`](Socket::set_handler). What is given back a
-    /// second time waits for more from the peer and is told together with that, or by itself before
-    /// `end`; what is given back even then is dropped. While connecting, once `end` was told and on
+    /// For handing a connection on with [`set_handler`](Socket::set_handler), and for going on after a
+    /// [`pause`](Socket::pause). What is told again and given back whole waits for more from the peer
+    /// and is told together with that, or by itself before `end`; what is given back whole even then
+    /// is dropped. Of what was taken in part the rest is told in turn (as text not behind the end). While connecting, once `end` was told and on
     /// a destroyed socket it does nothing. What it makes `on_data` see may be longer than one read.
     ///
     /// Node: [`readable.unshift`](https://nodejs.org/api/stream.html#readableunshiftchunk-encoding).
@@ -329,6 +330,20 @@ impl Socket<'_> {
     pub fn readable_encoding(&self) -> Option<Encoding> {
         let decoder = self.entry()?.cold.as_ref()?.decoder.as_ref()?;
         Some(decoder.encoding())
+    }
+
+    /// For an adaptor that makes several events of one: whether more may be told.
+    pub(crate) fn wants_more(&self) -> bool {
+        let open =
+            |entry: &SocketEntry| !entry.lifecycle.is_destroyed() && !entry.latch.is_paused();
+        self.entry().is_some_and(open) && !self.is_handed_on()
+    }
+
+    /// For an adaptor, while it is told an event: what comes next is for somebody else, another handler
+    /// or a pipe, or for the same one as text.
+    pub(crate) fn is_handed_on(&self) -> bool {
+        let another = |entry: &SocketEntry| entry.handler.is_some(); // else its place is empty now
+        self.entry().is_some_and(another) || self.flag(Flags::DIVERTED)
     }
 
     /// Lets `handler` have all further events. The present one, if it is running, finishes first

@@ -173,7 +173,7 @@ fn tell_filled(net: &mut Net, key: Key, filled: Filled, buffer: &[u8]) -> Option
         }
         Filled::Held(bytes) => {
             tell_input(net, key, &bytes);
-            net.held_was_told(key);
+            net.held_was_told(key, bytes.len());
             return Some(bytes.len());
         }
         Filled::End if tell_last(net, key) => return Some(0),
@@ -205,14 +205,18 @@ fn tell_last(net: &mut Net, key: Key) -> bool {
     let bytes = net.take_waiting(key).unwrap_or_default();
     #[cfg(feature = "encoding")]
     if let Some(text) = net.decode_last(key, &bytes) {
-        return !text.is_empty() && tell_now_or_never(net, key, Event::Text(&text));
+        if text.is_empty() {
+            return false;
+        }
+        tell::event(net, key, Event::Text(&text));
+        net.last_was_told(key, 0); // text that was taken in part cannot be told from bytes that were
+        return true;
     }
-    !bytes.is_empty() && tell_now_or_never(net, key, Event::Data(&bytes))
-}
-
-fn tell_now_or_never(net: &mut Net, key: Key, event: Event<'_>) -> bool {
-    tell::event(net, key, event);
-    net.take_held(key); // what is given back has nothing newer to be told with
+    if bytes.is_empty() {
+        return false;
+    }
+    tell::event(net, key, Event::Data(&bytes));
+    net.last_was_told(key, bytes.len());
     true
 }
 
