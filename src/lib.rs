@@ -33,7 +33,7 @@
 //! - [`Socket`] and [`Server`] are views that last as long as a call; [`SocketId`] and [`ServerId`]
 //!   are what is kept, and find nothing once their owner is gone.
 //! - [`Remote`] is the only door from other threads.
-//! - [`Handler`] has one method for each of Node's events.
+//! - [`Handler`] has one method for each of Node's events; [`frame`] has whole messages told to it.
 //!
 //! # The one rule
 //!
@@ -81,6 +81,10 @@ pub mod book;
 mod connect;
 mod connection;
 mod error;
+pub mod frame;
+#[cfg(fuzzing)] // set by cargo-fuzz, never by a feature
+#[doc(hidden)]
+pub mod fuzzing;
 mod handler;
 #[cfg(feature = "listen-fds")]
 mod inherited;

@@ -8,6 +8,8 @@ mod support;
 use allocation_counter::measure;
 use bytes::Bytes;
 use netloop::{Event, Handler, ListenOptions, Reactor, Socket, SocketId, handler_fn};
+use netloop::frame::{Framed, Lines};
+use netloop::{Event, Handler, Reactor, Socket, SocketId, handler_fn};
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -53,6 +55,54 @@ fn an_echoed_message_allocates_nothing() {
         let mut message = vec![7; size];
         assert_allocates_nothing(|| round_trip(&mut reactor, id, &mut peer, &mut message));
     }
+}
+
+#[test]
+fn frames_that_come_whole_allocate_nothing() {
+    let mut reactor = Reactor::new().unwrap();
+    let (id, mut peer) = accepted(&mut reactor, Framed::new(Lines::new(), echo()));
+    let message = [&[7; 63][..], b"\n"].concat().repeat(16);
+    let mut back = [0; 16 * 63];
+    assert_allocates_nothing(|| {
+        let echoed = at(&mut reactor, id).bytes_written() + back.len() as u64;
+        peer.write_all(&message).unwrap();
+        while at(&mut reactor, id).bytes_written() < echoed {
+            reactor.turn(Some(PATIENCE)).unwrap();
+        }
+        peer.read_exact(&mut back).unwrap();
+    });
+}
+
+#[test]
+fn a_frame_that_comes_byte_by_byte_allocates_in_proportion_to_its_length_and_keeps_nothing() {
+    const LENGTH: usize = 10_000;
+
+    let mut reactor = Reactor::new().unwrap();
+    let told = Rc::new(RefCell::new(0));
+    let frames = told.clone();
+    let handler = handler_fn(move |_, event| {
+        if let Event::Data(frame) = event {
+            assert_eq!(frame.len(), LENGTH);
+            *frames.borrow_mut() += 1;
+        }
+    });
+    let (id, mut peer) = accepted(&mut reactor, Framed::new(Lines::new(), handler));
+    let mut send = || {
+        let before = at(&mut reactor, id).bytes_read();
+        for sent in 1..=LENGTH as u64 + 1 {
+            let byte = if sent > LENGTH as u64 { b"\n" } else { b"x" };
+            peer.write_all(byte).unwrap();
+            while at(&mut reactor, id).bytes_read() < before + sent {
+                reactor.turn(Some(PATIENCE)).unwrap();
+            }
+        }
+    };
+    send(); // once, for what the loop itself keeps
+    let allocated = measure(send);
+    assert_eq!(*told.borrow(), 2);
+    assert_eq!(allocated.bytes_current, 0, "kept for an idle peer");
+    let bytes = allocated.bytes_total;
+    assert!(bytes <= 4 * LENGTH as u64, "{bytes} bytes for {LENGTH}");
 }
 
 #[test]

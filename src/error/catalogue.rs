@@ -181,6 +181,24 @@ impl Error {
         )
     }
 
+    /// A frame that is longer than the limit for frames.
+    pub(crate) fn frame_too_long(most: usize) -> Error {
+        Error::cut_short(
+            "ERR_FRAME_TOO_LONG",
+            ErrorKind::InvalidData,
+            format!("The frame is longer than the limit of {most} bytes"),
+        )
+    }
+
+    /// The peer's end in the middle of a frame.
+    pub(crate) fn frame_incomplete(bytes: usize) -> Error {
+        Error::cut_short(
+            "ERR_FRAME_INCOMPLETE",
+            ErrorKind::UnexpectedEof,
+            format!("The peer ended in the middle of a frame, after {bytes} bytes of it"),
+        )
+    }
+
     /// So many pieces of work for other threads are under way already.
     pub(crate) fn too_many_offloads(most: usize) -> Error {
         Error::cut_short(
@@ -338,6 +356,8 @@ mod tests {
             (Error::socket_closed_before_connection(), "ERR_SOCKET_CLOSED_BEFORE_CONNECTION", "Socket closed before the connection was established"),
             (Error::ip_blocked([192, 0, 2, 1].into()), "ERR_IP_BLOCKED", "IP(192.0.2.1) is blocked by net.BlockList"),
             (Error::buffer_full(16), "ENOBUFS", "write ENOBUFS: more bytes wait to be sent than the write cap of 16"),
+            (Error::frame_too_long(16), "ERR_FRAME_TOO_LONG", "The frame is longer than the limit of 16 bytes"),
+            (Error::frame_incomplete(3), "ERR_FRAME_INCOMPLETE", "The peer ended in the middle of a frame, after 3 bytes of it"),
         ];
         for (error, code, text) in expected {
             assert_eq!((error.code(), error.to_string().as_str()), (code, text));

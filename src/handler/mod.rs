@@ -237,6 +237,8 @@ macro_rules! through_on_event {
     };
 }
 
+pub(crate) use through_on_event;
+
 impl<F> Handler for HandlerFn<F>
 where
     F: FnMut(&mut Socket<'_>, Event<'_>),
