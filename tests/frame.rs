@@ -189,6 +189,7 @@ fn expected(script: &Script, wire: &impl Wire) -> Vec<Told> {
 fn play(script: &Script, decoder: impl Decoder + 'static, wire: &impl Wire) {
     let pauses = script.pauses.clone();
     let (mut reactor, id, mut peer, ear) = hearing(decoder, move |socket, number| {
+        assert!(!socket.is_paused(), "told while paused");
         if pauses.contains(&number) {
             socket.pause();
         }

@@ -5,9 +5,9 @@
 //! With `CI=true` in the environment it fails instead, so that a green run has tried all of them.
 
 use crate::example;
+use crate::support::example::installed;
 use crate::support::{PATIENCE, Process};
-use std::env;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -20,22 +20,6 @@ const BYTES: usize = if cfg!(debug_assertions) {
 
 /// Bytes that tell their place repeat after so many: a prime, so that no lost block goes unseen.
 const PERIOD: usize = 251;
-
-/// Whether `program` answers `question` with something that holds `answer`; if not, says so.
-fn installed(program: &str, question: &str, answer: &str) -> bool {
-    let output = Command::new(program).arg(question).output();
-    let known = output.is_ok_and(|output| {
-        let words = [output.stdout, output.stderr].concat();
-        String::from_utf8_lossy(&words).contains(answer)
-    });
-    if !known {
-        let missing = format!("{program} is not installed ({question} should say {answer:?})");
-        assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "{missing}");
-        // Not by the macro, whose words are kept back while a test passes.
-        let _ = writeln!(io::stderr(), "skipped: {missing}");
-    }
-    known
-}
 
 #[test]
 fn netcat_gets_every_byte_back() {

@@ -2,7 +2,7 @@
 
 use super::{Process, plain_peer};
 use std::env;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -16,7 +16,19 @@ pub struct Example {
 
 impl Example {
     pub fn start(name: &str, arguments: &[&str]) -> Example {
-        let (process, mut stdout) = spawn(name, arguments, Stdio::inherit());
+        Example::listening(Command::new(path_of(name)).args(arguments))
+    }
+
+    /// As [`start`](Example::start), with room for so many descriptors.
+    pub fn start_with_descriptors(most: u32, name: &str, arguments: &[&str]) -> Example {
+        let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+        let mut shell = Command::new("sh");
+        let shell = shell.arg("-c").arg(limited).arg(path_of(name));
+        Example::listening(shell.args(arguments))
+    }
+
+    fn listening(command: &mut Command) -> Example {
+        let (process, mut stdout) = spawn(command, Stdio::inherit());
         let line = next_line(&mut stdout);
         let address = line.strip_prefix("listening on ").map(str::trim_end);
         let address = address.and_then(|address| address.parse().ok());
@@ -30,7 +42,8 @@ impl Example {
 
     /// Starts one that should refuse its arguments; answers with its exit code and its last words.
     pub fn refused(name: &str, arguments: &[&str]) -> (Option<i32>, String) {
-        let (mut process, mut stdout) = spawn(name, arguments, Stdio::piped());
+        let mut command = Command::new(path_of(name));
+        let (mut process, mut stdout) = spawn(command.args(arguments), Stdio::piped());
         let line = next_line(&mut stdout);
         assert_eq!(line, "", "{arguments:?} were not refused");
         let mut words = String::new();
@@ -86,6 +99,8 @@ pub fn start(name: &str, arguments: &[&str]) -> Child {
 fn spawn(name: &str, arguments: &[&str], stderr: Stdio) -> (Process, BufReader<ChildStdout>) {
     let mut command = Command::new(path_of(name));
     let command = command.args(arguments).stdin(Stdio::null());
+fn spawn(command: &mut Command, stderr: Stdio) -> (Process, BufReader<ChildStdout>) {
+    let command = command.stdin(Stdio::null());
     let child = command.stdout(Stdio::piped()).stderr(stderr).spawn();
     let mut process = Process(child.unwrap());
     let stdout = process.0.stdout.take().expect("a pipe");
@@ -96,6 +111,24 @@ fn next_line(stdout: &mut BufReader<ChildStdout>) -> String {
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
     line
+}
+
+/// Whether a program that others wrote is there: it answers `question` with something that holds
+/// `answer`. If not, says so, and fails with `CI=true` in the environment, so that a green run has
+/// tried all of them.
+pub fn installed(program: &str, question: &str, answer: &str) -> bool {
+    let output = Command::new(program).arg(question).output();
+    let known = output.is_ok_and(|output| {
+        let words = [output.stdout, output.stderr].concat();
+        String::from_utf8_lossy(&words).contains(answer)
+    });
+    if !known {
+        let missing = format!("{program} is not installed ({question} should say {answer:?})");
+        assert!(!env::var("CI").is_ok_and(|ci| ci == "true"), "{missing}");
+        // Not by the macro, whose words are kept back while a test passes.
+        let _ = writeln!(io::stderr(), "skipped: {missing}");
+    }
+    known
 }
 
 /// Where Cargo puts examples: beside the directory of this test binary.

@@ -1,0 +1,113 @@
+//! What the examples have in common: where to listen, how to end, and how to take leave.
+#![allow(dead_code)] // each example uses its own part
+
+use netloop::{Error, Handler, Server, Socket};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Why an example ends early.
+pub(crate) enum Failure {
+    /// Its arguments cannot be used, for the reason that is given.
+    Usage(String),
+    Failed(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Failed(error)
+    }
+}
+
+impl From<String> for Failure {
+    fn from(mistake: String) -> Failure {
+        Failure::Usage(mistake)
+    }
+}
+
+/// Runs an example with the address that its first argument names, and with its other arguments.
+/// Exits with 2 if they cannot be used, with 1 if anything else is in the way.
+pub(crate) fn run(
+    usage: &str,
+    example: impl FnOnce(SocketAddr, Vec<String>) -> Result<(), Failure>,
+) -> ExitCode {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{usage}");
+        return ExitCode::SUCCESS;
+    }
+    let first = words.first().filter(|word| !word.starts_with('-'));
+    let listen = match first {
+        Some(_) => address(&words.remove(0)),
+        None => Ok(SocketAddr::from(([127, 0, 0, 1], 7000))),
+    };
+    let outcome = listen.map_err(Failure::Usage);
+    match outcome.and_then(|listen| example(listen, words)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(mistake)) => {
+            eprintln!("{mistake}\n{usage}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(error)) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An IP address with a port, or a port of 127.0.0.1.
+pub(crate) fn address(word: &str) -> Result<SocketAddr, String> {
+    match word.parse() {
+        Ok(port) => Ok(SocketAddr::from(([127, 0, 0, 1], port))),
+        Err(_) => word
+            .parse()
+            .map_err(|_| format!("{word} is neither an IP address with a port nor a port")),
+    }
+}
+
+/// For an example that takes no more arguments.
+pub(crate) fn no_more(words: &[String]) -> Result<(), String> {
+    match words.first() {
+        Some(word) => Err(format!("one address is enough, what is {word}?")),
+        None => Ok(()),
+    }
+}
+
+/// The value of an option, which is a number.
+pub(crate) fn number<T: std::str::FromStr>(
+    option: &str,
+    word: Option<String>,
+) -> Result<T, String> {
+    let number = word.and_then(|word| word.parse().ok());
+    number.ok_or_else(|| format!("{option} takes a number"))
+}
+
+/// Says where a server listens: the port may be the system's choice.
+pub(crate) fn announce(server: &Server<'_>) {
+    if let Some(address) = server.address() {
+        println!("listening on {address}");
+    }
+}
+
+/// What takes over when all is said: our side is ended, and what the peer still sends is dropped. Who
+/// closes with bytes unread sends a reset, which may overtake the last reply.
+struct Leaving;
+
+/// A peer that does not end its side either is not waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Ends `socket` behind what was written.
+pub(crate) fn take_leave(socket: &mut Socket<'_>) {
+    socket.end();
+    socket.set_timeout(PATIENCE);
+    socket.resume(); // to see its end
+    socket.set_handler(Leaving);
+}
+
+impl Handler for Leaving {
+    fn on_data(&mut self, _socket: &mut Socket<'_>, _data: &[u8]) {}
+
+    fn on_timeout(&mut self, socket: &mut Socket<'_>) {
+        socket.destroy();
+    }
+}

@@ -1,0 +1,68 @@
+//! Keys and values in memory, for clients of Redis.
+//!
+//! ```text
+//! cargo run --release --example kv -- [ADDRESS | PORT]
+//! ```
+//!
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Try it with
+//! `redis-cli -p 7000 set greeting hello` and `redis-benchmark -p 7000 -t get,set -P 16`.
+//!
+//! What it shows: a protocol with frames of its own ([`resp`]), replies that gather until the handler
+//! returns, one state for all connections without a lock ([`store`]), and a timer of the loop for
+//! each key that expires. It knows a good twenty commands ([`commands`]), keeps no more than the
+//! process lives, and has no limit for all values together: it is not for strangers.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod commands;
+mod resp;
+mod store;
+
+use common::Failure;
+use netloop::frame::Framed;
+use netloop::{Handler, ListenOptions, Reactor, Socket};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use store::Store;
+
+struct Client {
+    store: Store,
+}
+
+impl Handler for Client {
+    fn on_data(&mut self, socket: &mut Socket<'_>, frame: &[u8]) {
+        match resp::parse(frame) {
+            Ok(request) => commands::run(&self.store, socket, &request),
+            Err(mistake) => {
+                resp::error(socket, &format!("ERR Protocol error: {mistake}"));
+                common::take_leave(socket); // nobody knows where the next request begins
+            }
+        }
+        if socket.writable_need_drain() {
+            socket.pause(); // it asks faster than it reads: the next request waits
+        }
+    }
+
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {
+        socket.resume();
+    }
+}
+
+fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
+    common::no_more(&words)?;
+    let mut reactor = Reactor::new()?;
+    let options = ListenOptions::from(address).no_delay(true);
+    let store = Store::default();
+    let server = reactor.net().listen(options, move |_socket| {
+        let store = store.clone();
+        Framed::new(resp::Requests::default(), Client { store })
+            .max_frame_bytes(resp::MAX_REQUEST_BYTES)
+    })?;
+    common::announce(&server);
+    Ok(reactor.run()?)
+}
+
+fn main() -> ExitCode {
+    common::run("usage: kv [ADDRESS | PORT]", serve)
+}

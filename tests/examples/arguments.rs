@@ -1,0 +1,57 @@
+//! What the examples make of their arguments: the same, as far as they take the same.
+
+use crate::support::example::Example;
+use std::net::TcpListener;
+
+/// Each with what it takes behind the address.
+pub(crate) const SERVERS: &[(&str, &[&str])] = &[("kv", &[])];
+
+fn with_address<'a>(address: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&[address], more].concat()
+}
+
+#[test]
+fn a_bare_port_means_loopback_and_port_0_shows_the_real_one() {
+    for (name, more) in SERVERS {
+        for address in ["0", "127.0.0.1:0"] {
+            let address = Example::start(name, &with_address(address, more)).address;
+            assert!(address.ip().is_loopback(), "{name}: {address}");
+            assert_ne!(address.port(), 0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn bad_arguments_exit_2_and_tell_the_usage() {
+    for (name, more) in SERVERS {
+        for (address, extra) in [
+            ("65536", None),
+            ("127.0.0.1", None),
+            ("somewhere:7000", None),
+            ("0", Some("--bogus")),
+        ] {
+            let mut arguments = with_address(address, more);
+            arguments.extend(extra);
+            let (code, words) = Example::refused(name, &arguments);
+            assert_eq!(code, Some(2), "{name} {arguments:?}: {words}");
+            let usage = words.lines().nth(1).unwrap_or_default();
+            let beginning = format!("usage: {name} [ADDRESS | PORT]");
+            assert!(
+                usage.starts_with(&beginning),
+                "{name} {arguments:?}: {words}"
+            );
+            assert_eq!(words.lines().count(), 2, "{name} {arguments:?}: {words}");
+        }
+    }
+}
+
+#[test]
+fn a_port_in_use_exits_1_with_the_text_of_node() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for (name, more) in SERVERS {
+        let (code, words) = Example::refused(name, &with_address(&address, more));
+        let expected = format!("listen EADDRINUSE: address already in use {address}\n");
+        assert_eq!((code, words), (Some(1), expected), "{name}");
+    }
+}
