@@ -4,7 +4,7 @@ use crate::support::example::Example;
 use std::net::TcpListener;
 
 /// Each with what it takes behind the address.
-pub(crate) const SERVERS: &[(&str, &[&str])] = &[("kv", &[])];
+pub(crate) const SERVERS: &[(&str, &[&str])] = &[("http", &[]), ("kv", &[])];
 
 fn with_address<'a>(address: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[address], more].concat()

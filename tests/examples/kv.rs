@@ -38,6 +38,7 @@ fn survives_everything() {
     Subject {
         name: "kv",
         arguments: vec!["0".into()],
+        varies: 0..0,
         question: array(&[b"ECHO", &value]),
         answer: [&b"$100\r\n"[..], &value, b"\r\n"].concat(),
     }
@@ -214,7 +215,7 @@ fn bytes_that_are_no_request_are_answered_and_end_the_connection() {
     assert_eq!(back, b"+OK\r\n");
 }
 
-fn on_port<'a>(kv: &Example, program: &str, arguments: &[&'a str]) -> String {
+fn on_port(kv: &Example, program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(["-p", &kv.address.port().to_string()])
         .args(arguments)

@@ -7,5 +7,6 @@
 mod support;
 
 mod arguments;
+mod http;
 mod kv;
 mod survival;

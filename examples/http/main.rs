@@ -1,0 +1,171 @@
+//! An HTTP/1.1 server that answers every request with the same 64 bytes.
+//!
+//! ```text
+//! cargo run --release --example http -- [ADDRESS | PORT]
+//! ```
+//!
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Try it with
+//! `curl -i http://127.0.0.1:7000/` and `wrk -t1 -c50 http://127.0.0.1:7000/`.
+//!
+//! What it shows: requests that are parsed where they were read ([`request`]), pipelined ones among
+//! them, whose answers leave in one call; bodies that are dropped as they come, of a length or in
+//! chunks ([`body`]); and how to refuse a request so that the client gets to know why. A request
+//! costs no allocation.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod body;
+mod request;
+mod response;
+
+use body::{Body, Progress};
+use common::Failure;
+use netloop::{Handler, ListenOptions, Reactor, Socket};
+use request::{MAX_HEAD_BYTES, Request};
+use response::Responses;
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// A client that says nothing for so long is closed, in the middle of a request or between two.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a request is not served, and its connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    BadRequest,
+    ContentTooLarge,
+    HeadTooLarge,
+    NotImplemented,
+    VersionNotSupported,
+}
+
+struct Client {
+    responses: Rc<RefCell<Responses>>,
+    /// The request whose body is being read, if there is one.
+    current: Option<(Request, Body)>,
+    /// What has come of a head, or of a line between chunks. An idle client has none.
+    begun: Vec<u8>,
+}
+
+/// What became of some bytes.
+enum Step {
+    Took(usize),
+    /// They are a beginning.
+    Waits,
+    /// The connection is ended.
+    Over,
+}
+
+impl Handler for Client {
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        if self.begun.is_empty() {
+            return self.take(socket, data);
+        }
+        let known = self.begun.len();
+        self.begun.extend_from_slice(data);
+        // A head that comes byte by byte is not parsed anew with each of them.
+        let waits = self.current.is_none() && !request::may_end(&self.begun, known);
+        if !waits {
+            let begun = std::mem::take(&mut self.begun);
+            self.take(socket, &begun);
+        }
+    }
+
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {
+        socket.resume();
+    }
+
+    fn on_timeout(&mut self, socket: &mut Socket<'_>) {
+        socket.destroy();
+    }
+}
+
+impl Client {
+    /// Serves the requests in `bytes` and keeps the beginning of one more.
+    fn take(&mut self, socket: &mut Socket<'_>, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            match self.step(socket, bytes) {
+                Ok(Step::Took(taken)) => bytes = &bytes[taken..],
+                Ok(Step::Waits) => {
+                    self.begun = bytes.to_vec();
+                    return;
+                }
+                Ok(Step::Over) => return,
+                Err(refusal) => {
+                    self.responses.borrow().refuse(socket, refusal);
+                    return common::take_leave(socket); // nobody knows where the next one begins
+                }
+            }
+            if socket.is_paused() {
+                return socket.unread(bytes); // told again after `resume`
+            }
+        }
+    }
+
+    fn step(&mut self, socket: &mut Socket<'_>, bytes: &[u8]) -> Result<Step, Refusal> {
+        if let Some((request, body)) = &mut self.current {
+            let request = *request;
+            return match body.read(bytes)? {
+                Progress::Took(taken) => Ok(Step::Took(taken)),
+                Progress::Waits => Ok(Step::Waits),
+                Progress::Ended(taken) => {
+                    self.current = None;
+                    Ok(self.answer(socket, request, taken))
+                }
+            };
+        }
+        let Some((request, end)) = request::parse(bytes)? else {
+            return match bytes.len() < MAX_HEAD_BYTES {
+                true => Ok(Step::Waits),
+                false => Err(Refusal::HeadTooLarge),
+            };
+        };
+        if request.body.is_empty() {
+            return Ok(self.answer(socket, request, end));
+        }
+        if request.expects_continue {
+            socket.write(b"HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        self.current = Some((request, request.body));
+        Ok(Step::Took(end))
+    }
+
+    /// Answers a request whose last byte is taken.
+    fn answer(&mut self, socket: &mut Socket<'_>, request: Request, taken: usize) -> Step {
+        let now = socket.net().now();
+        let welcome = self.responses.borrow_mut().answer(socket, &request, now);
+        if !request.keep_alive {
+            common::take_leave(socket);
+            return Step::Over;
+        }
+        if !welcome {
+            socket.pause(); // it asks faster than it reads
+        }
+        Step::Took(taken)
+    }
+}
+
+fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
+    common::no_more(&words)?;
+    let mut reactor = Reactor::new()?;
+    let options = ListenOptions::from(address).no_delay(true);
+    let responses = Rc::new(RefCell::new(Responses::new(reactor.net().now())));
+    let server = reactor.net().listen(options, move |socket| {
+        socket.set_timeout(IDLE_TIMEOUT);
+        Client {
+            responses: Rc::clone(&responses),
+            current: None,
+            begun: Vec::new(),
+        }
+    })?;
+    common::announce(&server);
+    Ok(reactor.run()?)
+}
+
+fn main() -> ExitCode {
+    common::run("usage: http [ADDRESS | PORT]", serve)
+}
