@@ -4,7 +4,13 @@ use crate::support::example::Example;
 use std::net::TcpListener;
 
 /// Each with what it takes behind the address.
-pub(crate) const SERVERS: &[(&str, &[&str])] = &[("http", &[]), ("kv", &[])];
+pub(crate) const SERVERS: &[(&str, &[&str])] = &[
+    ("chat", &[]),
+    ("embedded", &[]),
+    ("http", &[]),
+    ("kv", &[]),
+    ("proxy", &["1"]),
+];
 
 fn with_address<'a>(address: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&[address], more].concat()

@@ -7,6 +7,11 @@
 mod support;
 
 mod arguments;
+mod chat;
+mod embedded;
 mod http;
+mod idle_army;
 mod kv;
+mod per_core;
+mod proxy;
 mod survival;

@@ -16,15 +16,12 @@ pub struct Example {
 
 impl Example {
     pub fn start(name: &str, arguments: &[&str]) -> Example {
-        Example::listening(Command::new(path_of(name)).args(arguments))
+        Example::listening(&mut example_command(None, name, arguments))
     }
 
     /// As [`start`](Example::start), with room for so many descriptors.
     pub fn start_with_descriptors(most: u32, name: &str, arguments: &[&str]) -> Example {
-        let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
-        let mut shell = Command::new("sh");
-        let shell = shell.arg("-c").arg(limited).arg(path_of(name));
-        Example::listening(shell.args(arguments))
+        Example::listening(&mut example_command(Some(most), name, arguments))
     }
 
     fn listening(command: &mut Command) -> Example {
@@ -42,8 +39,8 @@ impl Example {
 
     /// Starts one that should refuse its arguments; answers with its exit code and its last words.
     pub fn refused(name: &str, arguments: &[&str]) -> (Option<i32>, String) {
-        let mut command = Command::new(path_of(name));
-        let (mut process, mut stdout) = spawn(command.args(arguments), Stdio::piped());
+        let mut command = example_command(None, name, arguments);
+        let (mut process, mut stdout) = spawn(&mut command, Stdio::piped());
         let line = next_line(&mut stdout);
         assert_eq!(line, "", "{arguments:?} were not refused");
         let mut words = String::new();
@@ -99,6 +96,21 @@ pub fn start(name: &str, arguments: &[&str]) -> Child {
 fn spawn(name: &str, arguments: &[&str], stderr: Stdio) -> (Process, BufReader<ChildStdout>) {
     let mut command = Command::new(path_of(name));
     let command = command.args(arguments).stdin(Stdio::null());
+/// What starts an example, with room for no more than so many descriptors if that is said.
+pub fn example_command(most: Option<u32>, name: &str, arguments: &[&str]) -> Command {
+    let mut command = match most {
+        None => Command::new(path_of(name)),
+        Some(most) => {
+            let mut shell = Command::new("sh");
+            let limited = format!("ulimit -n {most} && exec \"$0\" \"$@\"");
+            shell.arg("-c").arg(limited).arg(path_of(name));
+            shell
+        }
+    };
+    command.args(arguments);
+    command
+}
+
 fn spawn(command: &mut Command, stderr: Stdio) -> (Process, BufReader<ChildStdout>) {
     let command = command.stdin(Stdio::null());
     let child = command.stdout(Stdio::piped()).stderr(stderr).spawn();

@@ -1,0 +1,112 @@
+//! A reactor inside a loop that is somebody else's: here one of mio's, which has a UDP socket.
+//!
+//! ```text
+//! cargo run --release --example embedded -- [ADDRESS | PORT]
+//! ```
+//!
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. It sends back what it gets, by
+//! TCP (that is netloop's) and by UDP on the same port (that is the host's). Try it with
+//! `nc 127.0.0.1 7000` and `nc -u 127.0.0.1 7000`.
+//!
+//! What it shows: all that a host owes a reactor. It watches the reactor's descriptor, sleeps no
+//! longer than `next_timeout` says, and calls `turn` without letting it sleep.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use common::Failure;
+use mio::net::UdpSocket;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use netloop::{Handler, Reactor, Socket};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const REACTOR: Token = Token(0);
+const UDP: Token = Token(1);
+
+/// No datagram is longer.
+const LONGEST_DATAGRAM: usize = 65_535;
+
+struct Echo;
+
+impl Handler for Echo {
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        if !socket.write(data) {
+            socket.pause();
+        }
+    }
+
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {
+        socket.resume();
+    }
+}
+
+/// The host's loop, with all that it watches.
+struct Host {
+    poll: Poll,
+    reactor: Reactor,
+    udp: UdpSocket,
+}
+
+impl Host {
+    fn new(reactor: Reactor, mut udp: UdpSocket) -> io::Result<Host> {
+        let poll = Poll::new()?;
+        let descriptor = reactor.as_fd().as_raw_fd();
+        let mut watched = SourceFd(&descriptor);
+        poll.registry()
+            .register(&mut watched, REACTOR, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut udp, UDP, Interest::READABLE)?;
+        Ok(Host { poll, reactor, udp })
+    }
+
+    fn run(&mut self) -> netloop::Result<()> {
+        let mut events = Events::with_capacity(16);
+        let mut buffer = vec![0; LONGEST_DATAGRAM];
+        while self.reactor.is_alive() {
+            match self.poll.poll(&mut events, self.reactor.next_timeout()) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                outcome => outcome?,
+            }
+            if events.iter().any(|event| event.token() == UDP) {
+                self.echo_datagrams(&mut buffer);
+            }
+            // After each sleep, whatever it was that ended it: a timer may be due.
+            self.reactor.turn(Some(Duration::ZERO))?;
+        }
+        Ok(())
+    }
+
+    /// Reads until there is nothing left, since mio tells only once. What there is no room for is
+    /// lost, as datagrams may be, and so is one that the kernel reports an error of.
+    fn echo_datagrams(&mut self, buffer: &mut [u8]) {
+        loop {
+            match self.udp.recv_from(buffer) {
+                Ok((bytes, from)) => {
+                    let _ = self.udp.send_to(&buffer[..bytes], from);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => eprintln!("udp: {error}"),
+            }
+        }
+    }
+}
+
+fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
+    common::no_more(&words)?;
+    let mut reactor = Reactor::new()?;
+    let server = reactor.net().listen(address, |_socket| Echo)?;
+    let bound = server.address().and_then(|address| address.as_inet());
+    let udp = UdpSocket::bind(bound.unwrap_or(address)).map_err(netloop::Error::from)?;
+    common::announce(&server);
+    let mut host = Host::new(reactor, udp).map_err(netloop::Error::from)?;
+    Ok(host.run()?)
+}
+
+fn main() -> ExitCode {
+    common::run("usage: embedded [ADDRESS | PORT]", serve)
+}

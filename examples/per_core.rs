@@ -1,0 +1,140 @@
+//! One reactor on each of several threads, all on one port: an echo that uses more than one core.
+//!
+//! ```text
+//! cargo run --release --example per_core -- [ADDRESS | PORT] [--threads N] [--seconds N]
+//! ```
+//!
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. There are as many threads as
+//! cores unless told otherwise. When the time is over (there is no end unless told otherwise), or, with
+//! `--features signal`, at Ctrl-C, it prints what each thread has done. Try it with
+//! `nc 127.0.0.1 7000` several times, and see which thread each of them met.
+//!
+//! What it shows: the kernel spreads connections over sockets that share a port (`SO_REUSEPORT`), so
+//! that the loops share nothing at all. Each leaves a [`Remote`] behind, by which it is stopped.
+
+#[path = "common/mod.rs"]
+mod common;
+
+use common::Failure;
+use netloop::{Error, Handler, ListenOptions, Net, Reactor, Remote, Result, Socket, Stats};
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+struct Echo;
+
+impl Handler for Echo {
+    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
+        if !socket.write(data) {
+            socket.pause();
+        }
+    }
+
+    fn on_drain(&mut self, socket: &mut Socket<'_>) {
+        socket.resume();
+    }
+}
+
+/// Listens beside the others; answers where.
+fn listen(net: &mut Net, address: SocketAddr) -> Result<Option<SocketAddr>> {
+    let options = ListenOptions::from(address).reuse_port(true);
+    let server = net.listen(options, |_socket| Echo)?;
+    Ok(server.address().and_then(|address| address.as_inet()))
+}
+
+/// A loop on a thread of its own, which answers with its counters once it is stopped.
+struct Worker {
+    remote: Remote,
+    thread: JoinHandle<Result<Stats>>,
+}
+
+/// A reactor belongs to the thread that made it, so each is made over there, and only what may cross
+/// threads comes back.
+fn start(address: SocketAddr) -> Result<Worker> {
+    let (ready, wait) = std::sync::mpsc::channel();
+    let thread = thread::spawn(move || {
+        let mut reactor = Reactor::new()?;
+        listen(reactor.net(), address)?;
+        let _ = ready.send(reactor.net().remote()?);
+        reactor.run()?;
+        Ok(reactor.net().stats())
+    });
+    match wait.recv() {
+        Ok(remote) => Ok(Worker { remote, thread }),
+        Err(_) => Err(join(thread).err().unwrap_or_else(no_thread)),
+    }
+}
+
+fn join(thread: JoinHandle<Result<Stats>>) -> Result<Stats> {
+    thread.join().unwrap_or_else(|_| Err(no_thread()))
+}
+
+fn no_thread() -> Error {
+    io::Error::other("a thread has ended by itself").into()
+}
+
+/// At Ctrl-C the first loop stops, and then stops the others.
+#[cfg(feature = "signal")]
+fn stop_at_signal(net: &mut Net) -> Result<()> {
+    net.on_signal(netloop::signal::SIGINT, Net::stop)?;
+    Ok(())
+}
+
+#[cfg(not(feature = "signal"))]
+fn stop_at_signal(_net: &mut Net) -> Result<()> {
+    Ok(())
+}
+
+fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Failure> {
+    let mut threads = thread::available_parallelism().map_or(1, usize::from);
+    let mut seconds = None;
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--threads" => threads = common::number(&word, words.next())?,
+            "--seconds" => seconds = Some(common::number(&word, words.next())?),
+            _ => return Err(format!("what is {word}?").into()),
+        }
+    }
+    if !(1..=1024).contains(&threads) {
+        return Err("--threads takes a number from 1 to 1024".to_string().into());
+    }
+
+    // The first runs here, and is first: port 0 becomes a port that the others can share.
+    let mut reactor = Reactor::new()?;
+    let net = reactor.net();
+    let address = listen(net, address)?.unwrap_or(address);
+    let others = (1..threads).map(|_| start(address));
+    let others = others.collect::<Result<Vec<Worker>>>()?;
+    stop_at_signal(net)?;
+    if let Some(seconds) = seconds {
+        net.set_timeout(Duration::from_secs(seconds), Net::stop);
+    }
+    println!("listening on {address}");
+    reactor.run()?;
+
+    others.iter().for_each(|worker| worker.remote.stop());
+    print(0, &reactor.net().stats());
+    for (number, worker) in others.into_iter().enumerate() {
+        print(number + 1, &join(worker.thread)?);
+    }
+    Ok(())
+}
+
+fn print(thread: usize, stats: &Stats) {
+    println!(
+        "thread {thread}: {} connections, {} turns, {} system calls",
+        stats.accepted,
+        stats.turns,
+        stats.syscalls.total()
+    );
+}
+
+fn main() -> ExitCode {
+    common::run(
+        "usage: per_core [ADDRESS | PORT] [--threads N] [--seconds N]",
+        serve,
+    )
+}

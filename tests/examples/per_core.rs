@@ -1,0 +1,75 @@
+//! `examples/per_core`: several loops on one port, and an end that tells what each has done.
+
+use crate::support::example::{Example, installed};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+#[test]
+fn every_thread_serves_its_share_and_tells_it_at_the_end() {
+    let mut example = Example::start("per_core", &["0", "--threads", "3", "--seconds", "3"]);
+    let mut peers: Vec<TcpStream> = (0..60).map(|_| example.connect()).collect();
+    for (number, peer) in peers.iter_mut().enumerate() {
+        let sent = [number as u8; 100];
+        peer.write_all(&sent).unwrap();
+        let mut back = [0; 100];
+        peer.read_exact(&mut back).unwrap();
+        assert_eq!(back, sent);
+    }
+    let mut served = 0;
+    for thread in 0..3 {
+        let line = example.next_line();
+        let rest = line.strip_prefix(&format!("thread {thread}: "));
+        let (count, _) = rest
+            .and_then(|rest| rest.split_once(' '))
+            .unwrap_or_else(|| {
+                panic!("{line:?} of thread {thread}");
+            });
+        let count: usize = count.parse().unwrap();
+        if cfg!(target_os = "linux") {
+            assert!(count > 0, "the kernel spreads connections: {line}");
+        }
+        served += count;
+    }
+    assert_eq!(served, peers.len());
+    assert_eq!(example.next_line(), "", "it has ended");
+}
+
+#[test]
+fn netcat_gets_its_bytes_back() {
+    if !installed("nc", "-h", "OpenBSD netcat") {
+        return;
+    }
+    let example = Example::start("per_core", &["0", "--threads", "2"]);
+    let (host, port) = (
+        example.address.ip().to_string(),
+        example.address.port().to_string(),
+    );
+    let mut netcat = Command::new("nc")
+        .args(["-N", "-w", "20", &host, &port])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    netcat
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(b"hello")
+        .unwrap();
+    assert_eq!(netcat.wait_with_output().unwrap().stdout, b"hello");
+}
+
+#[test]
+fn bad_arguments_exit_2() {
+    for arguments in [
+        &["0", "--threads"][..],
+        &["0", "--threads", "0"],
+        &["0", "--threads", "many"],
+        &["0", "--seconds", "-1"],
+        &["0", "1"],
+    ] {
+        let (code, words) = Example::refused("per_core", arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {words}");
+    }
+}
