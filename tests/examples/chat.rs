@@ -1,7 +1,7 @@
 //! `examples/chat`: everybody hears everybody, and who does not read harms only itself.
 
 use crate::support::example::{Example, installed};
-use crate::support::{Process, how_it_closed, reset};
+use crate::support::{Process, reset};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
@@ -112,9 +112,7 @@ fn a_member_that_does_not_read_is_shown_out_and_the_others_hear_everything() {
         let grown = chat.memory_kib("VmHWM") - before;
         assert!(grown < 2048, "{grown} KiB for one slow member");
     }
-    // It learns of it when it reads at last.
-    let (bytes, _) = how_it_closed(slow);
-    assert!(bytes > 0);
+    drop(slow); // open until now
 }
 
 #[test]
