@@ -28,6 +28,7 @@ use std::time::Duration;
 const REACTOR: Token = Token(0);
 const UDP: Token = Token(1);
 
+const DATAGRAMS_A_TURN: usize = 64;
 /// No datagram is longer.
 const LONGEST_DATAGRAM: usize = 65_535;
 
@@ -67,13 +68,20 @@ impl Host {
     fn run(&mut self) -> netloop::Result<()> {
         let mut events = Events::with_capacity(16);
         let mut buffer = vec![0; LONGEST_DATAGRAM];
+        let mut datagrams_wait = false;
         while self.reactor.is_alive() {
-            match self.poll.poll(&mut events, self.reactor.next_timeout()) {
+            let timeout = match datagrams_wait {
+                true => Some(Duration::ZERO),
+                false => self.reactor.next_timeout(),
+            };
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 outcome => outcome?,
             }
-            if events.iter().any(|event| event.token() == UDP) {
-                self.echo_datagrams(&mut buffer);
+            // Mio tells only once, so what is known has to be kept until all of it was read.
+            datagrams_wait |= events.iter().any(|event| event.token() == UDP);
+            if datagrams_wait {
+                datagrams_wait = self.echo_datagrams(&mut buffer);
             }
             // After each sleep, whatever it was that ended it: a timer may be due.
             self.reactor.turn(Some(Duration::ZERO))?;
@@ -81,18 +89,19 @@ impl Host {
         Ok(())
     }
 
-    /// Reads until there is nothing left, since mio tells only once. What there is no room for is
-    /// lost, as datagrams may be, and so is one that the kernel reports an error of.
-    fn echo_datagrams(&mut self, buffer: &mut [u8]) {
-        loop {
+    /// Echoes a few datagrams, so that the reactor has its turn; whether more may wait. What there is
+    /// no room for is lost, as datagrams may be.
+    fn echo_datagrams(&mut self, buffer: &mut [u8]) -> bool {
+        for _ in 0..DATAGRAMS_A_TURN {
             match self.udp.recv_from(buffer) {
                 Ok((bytes, from)) => {
                     let _ = self.udp.send_to(&buffer[..bytes], from);
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) => eprintln!("udp: {error}"),
             }
         }
+        true
     }
 }
 

@@ -1,13 +1,13 @@
 //! One reactor on each of several threads, all on one port: an echo that uses more than one core.
 //!
 //! ```text
-//! cargo run --release --example per_core -- [ADDRESS | PORT] [--threads N] [--seconds N]
+//! cargo run --release --example per_core -- [ADDRESS | PORT] [--threads N]
 //! ```
 //!
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. There are as many threads as
-//! cores unless told otherwise. When the time is over (there is no end unless told otherwise), or, with
-//! `--features signal`, at Ctrl-C, it prints what each thread has done. Try it with
-//! `nc 127.0.0.1 7000` several times, and see which thread each of them met.
+//! cores unless told otherwise. After Enter or, with `--features signal`, Ctrl-C it ends and prints
+//! what each thread has done. Try it with `nc 127.0.0.1 7000` several times, and see which thread
+//! each of them met.
 //!
 //! What it shows: the kernel spreads connections over sockets that share a port (`SO_REUSEPORT`), so
 //! that the loops share nothing at all. Each leaves a [`Remote`] behind, by which it is stopped.
@@ -21,7 +21,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 struct Echo;
 
@@ -75,7 +74,19 @@ fn no_thread() -> Error {
     io::Error::other("a thread has ended by itself").into()
 }
 
-/// At Ctrl-C the first loop stops, and then stops the others.
+/// At Enter the first loop stops, and then stops the others. Without a keyboard there is no Enter.
+fn stop_at_enter(first: Remote) {
+    thread::spawn(move || {
+        if io::stdin()
+            .read_line(&mut String::new())
+            .is_ok_and(|bytes| bytes > 0)
+        {
+            first.stop();
+        }
+    });
+}
+
+/// At Ctrl-C as well.
 #[cfg(feature = "signal")]
 fn stop_at_signal(net: &mut Net) -> Result<()> {
     net.on_signal(netloop::signal::SIGINT, Net::stop)?;
@@ -89,12 +100,10 @@ fn stop_at_signal(_net: &mut Net) -> Result<()> {
 
 fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Failure> {
     let mut threads = thread::available_parallelism().map_or(1, usize::from);
-    let mut seconds = None;
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--threads" => threads = common::number(&word, words.next())?,
-            "--seconds" => seconds = Some(common::number(&word, words.next())?),
             _ => return Err(format!("what is {word}?").into()),
         }
     }
@@ -109,9 +118,7 @@ fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Fai
     let others = (1..threads).map(|_| start(address));
     let others = others.collect::<Result<Vec<Worker>>>()?;
     stop_at_signal(net)?;
-    if let Some(seconds) = seconds {
-        net.set_timeout(Duration::from_secs(seconds), Net::stop);
-    }
+    stop_at_enter(net.remote()?);
     println!("listening on {address}");
     reactor.run()?;
 
@@ -133,8 +140,5 @@ fn print(thread: usize, stats: &Stats) {
 }
 
 fn main() -> ExitCode {
-    common::run(
-        "usage: per_core [ADDRESS | PORT] [--threads N] [--seconds N]",
-        serve,
-    )
+    common::run("usage: per_core [ADDRESS | PORT] [--threads N]", serve)
 }

@@ -1,6 +1,7 @@
 //! The protocol of Redis, version 2: requests out of bytes, and replies into a socket.
 //!
-//! A request is an array of strings that say their length, or, for people with `nc`, a line of words.
+//! A request is an array of strings that say their length, or, for people with `nc`, a line of words (as they
+//! are: without quotes).
 //! <https://redis.io/docs/latest/develop/reference/protocol-spec/>
 
 use netloop::Socket;
@@ -13,6 +14,7 @@ pub(crate) const MAX_REQUEST_BYTES: usize = 64 << 20;
 const MAX_STRING_BYTES: i64 = 16 << 20;
 const MAX_STRINGS: i64 = 1 << 20;
 const MAX_LINE_BYTES: usize = 64 << 10;
+const MAX_DIGITS: usize = 20;
 /// Values of this size and more are shared with the socket instead of copied.
 const SHARED_BYTES: usize = 16 << 10;
 
@@ -109,6 +111,9 @@ fn number(bytes: &[u8], at: usize) -> Option<Option<(i64, usize)>> {
     let begin = at + usize::from(negative);
     let mut value: i64 = 0;
     for (place, &byte) in bytes.iter().enumerate().skip(begin) {
+        if place - begin > MAX_DIGITS {
+            return None; // zeros without end
+        }
         match byte {
             b'0'..=b'9' => {
                 value = value.checked_mul(10)?.checked_add((byte - b'0').into())?;

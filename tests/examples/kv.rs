@@ -192,6 +192,10 @@ fn bytes_that_are_no_request_are_answered_and_end_the_connection() {
         (&b"*x\r\n"[..], "invalid multibulk length"),
         (b"*1048577\r\n", "invalid multibulk length"),
         (b"*99999999999999999999\r\n", "invalid multibulk length"),
+        (
+            &[b"*", &b"0"[..].repeat(30)[..]].concat(),
+            "invalid multibulk length",
+        ),
         (b"*1\r\nx", "expected '$', got 'x'"),
         (b"*2\r\n$4\r\nPING\r\n!", "expected '$', got '!'"),
         (b"*1\r\n$-1\r\n", "invalid bulk length"),
