@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# How the examples kv and http compare with redis-server and nginx: requests a second, and processor
+# time of the server for one request, which says more on a machine that others use as well.
+#
+#     benches/peers.sh [ROUNDS]
+#
+# Each server has processor 0 and one thread, the generator has processor 1. Servers take turns, and of
+# each the best round counts. Needs redis-server, redis-tools, nginx and wrk.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+rounds=${1:-5}
+place=$(mktemp -d)
+servers=()
+trap 'kill "${servers[@]}" 2>/dev/null; rm -r "$place"' EXIT
+
+cargo build --release --example kv --example http
+built="${CARGO_TARGET_DIR:-target}/release/examples"
+
+cat >"$place/nginx.conf" <<CONF
+worker_processes 1;
+master_process off;
+daemon off;
+pid $place/nginx.pid;
+error_log /dev/null;
+events {}
+http {
+    access_log off;
+    keepalive_requests 1000000000;
+    server {
+        listen 127.0.0.1:7404;
+        default_type text/plain;
+        location / { return 200 "$(printf 'x%.0s' {1..64})"; }
+    }
+}
+CONF
+cat >"$place/pipelined.lua" <<'LUA'
+init = function()
+    local requests = {}
+    for number = 1, 16 do requests[number] = wrk.format("GET", "/") end
+    together = table.concat(requests)
+end
+request = function() return together end
+LUA
+
+start() { # PORT COMMAND...
+    local port=$1
+    shift
+    taskset -c 0 "$@" >/dev/null 2>&1 &
+    servers+=($!)
+    until (: >"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        kill -0 "${servers[-1]}" # or it will never listen
+        sleep 0.1
+    done
+}
+start 7401 "$built/kv" 7401
+start 7402 redis-server --port 7402 --save '' --appendonly no
+start 7403 "$built/http" 7403
+start 7404 nginx -c "$place/nginx.conf"
+
+# Processor time of a process so far, in ticks of 10 ms.
+ticks() {
+    awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+# measure NAME PID COMMAND...: COMMAND prints requests a second, and how many there were.
+measure() {
+    local name=$1 pid=$2 before after rate requests
+    shift 2
+    before=$(ticks "$pid")
+    read -r rate requests < <("$@")
+    after=$(ticks "$pid")
+    awk -v name="$name" -v rate="$rate" -v requests="$requests" -v ticks=$((after - before)) \
+        'BEGIN { printf "%-24s %10d requests/s  %6.2f us\n", name, rate, ticks * 10000 / requests }'
+}
+
+redis() { # PORT TEST PIPELINED
+    local requests=$((300000 * $3))
+    taskset -c 1 redis-benchmark -p "$1" -t "$2" -P "$3" -n $requests -c 50 --csv |
+        awk -F '"' -v requests=$requests 'END { print $4, requests }'
+}
+
+http() { # PORT WRK-OPTIONS...
+    local port=$1
+    shift
+    taskset -c 1 wrk -t1 -c50 -d4s "$@" "http://127.0.0.1:$port/" |
+        awk '/requests in/ { requests = $1 } /Requests\/sec/ { print $2, requests }'
+}
+
+for ((round = 0; round < rounds; round++)); do
+    for test in set get; do
+        for pipelined in 1 16; do
+            measure "$test -P $pipelined kv" "${servers[0]}" redis 7401 $test $pipelined
+            measure "$test -P $pipelined redis" "${servers[1]}" redis 7402 $test $pipelined
+        done
+    done
+    measure "wrk http" "${servers[2]}" http 7403
+    measure "wrk nginx" "${servers[3]}" http 7404
+    measure "wrk x16 http" "${servers[2]}" http 7403 -s "$place/pipelined.lua"
+    measure "wrk x16 nginx" "${servers[3]}" http 7404 -s "$place/pipelined.lua"
+done | tee "$place/all"
+
+echo "the best of $rounds rounds:"
+sort -k1,1 "$place/all" | awk '{
+    name = $0; sub(/ +[0-9]+ requests.*/, "", name)
+    for (at = 1; at <= NF; at++) if ($at == "requests/s") { rate = $(at - 1); time = $(at + 1) }
+    if (!(name in rates) || rate > rates[name]) rates[name] = rate
+    if (!(name in times) || time < times[name]) times[name] = time
+} END {
+    for (name in rates) printf "%-24s %10d requests/s  %6.2f us\n", name, rates[name], times[name]
+}' | sort
