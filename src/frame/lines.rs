@@ -6,7 +6,8 @@ use std::io::BufRead;
 
 /// Lines of text, or of any bytes, that end in LF or in CRLF. Neither is told.
 ///
-/// A CR anywhere else is a byte like any other. An empty line is an empty frame.
+/// A CR anywhere else is a byte like any other. An empty line is an empty frame. A last line without
+/// its LF is half a frame: `ERR_FRAME_INCOMPLETE`.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
     /// So many bytes of the present line have no LF among them.

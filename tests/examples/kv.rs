@@ -3,7 +3,7 @@
 use crate::support::example::{Example, installed};
 use crate::survival::Subject;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 
 fn start() -> Example {
@@ -212,6 +212,15 @@ fn bytes_that_are_no_request_are_answered_and_end_the_connection() {
         peer.read_to_end(&mut back).unwrap();
         assert_eq!(String::from_utf8_lossy(&back), reply);
     }
+    // Nor does a reset overtake the answer, however much is sent behind the mistake.
+    let mut peer = kv.connect();
+    peer.write_all(b"*x\r\n").unwrap();
+    peer.write_all(&vec![b'x'; 4_000_000]).unwrap();
+    peer.shutdown(Shutdown::Write).unwrap();
+    let mut back = Vec::new();
+    peer.read_to_end(&mut back).unwrap();
+    assert!(back.starts_with(b"-ERR Protocol error: "));
+
     let mut peer = kv.connect();
     peer.write_all(b"QUIT\r\nPING\r\n").unwrap();
     let mut back = Vec::new();
