@@ -58,7 +58,7 @@ pub(crate) fn run(store: &Store, socket: &mut Socket<'_>, request: &[&[u8]]) {
         (b"expire", [key, seconds]) => expire(store, socket, key, seconds),
         (b"ttl", [key]) => {
             let left = match store.time_to_live(socket.net(), key) {
-                Some(Some(left)) => (left.as_millis() as i64 + 500) / 1000,
+                Some(Some(left)) => ((left.as_millis() + 500) / 1000) as i64,
                 Some(None) => -1,
                 None => -2,
             };
@@ -171,9 +171,12 @@ fn expire(store: &Store, socket: &mut Socket<'_>, key: &[u8], seconds: &[u8]) {
     let Some(seconds) = integer_of(seconds) else {
         return error(socket, NOT_AN_INTEGER);
     };
+    let Some(millis) = seconds.checked_mul(1000) else {
+        return error(socket, "ERR invalid expire time in 'expire' command");
+    };
     let net = socket.net();
-    let found = match u64::try_from(seconds) {
-        Ok(seconds @ 1..) => store.expire(net, key, Duration::from_secs(seconds)),
+    let found = match millis {
+        1.. => store.expire(net, key, Duration::from_millis(millis as u64)),
         _ => store.remove(net, key), // its time is over
     };
     integer(socket, found.into());

@@ -95,6 +95,12 @@ fn each_command_answers_as_redis_does() {
             "EXPIRE b soon",
             "-ERR value is not an integer or out of range\r\n",
         ),
+        (
+            "EXPIRE b 9223372036854775807",
+            "-ERR invalid expire time in 'expire' command\r\n",
+        ),
+        ("SET b 1 PX 9223372036854775807", "+OK\r\n"),
+        ("TTL b", ":9223372036854776\r\n"),
         ("EXPIRE b -1", ":1\r\n"),
         ("EXISTS b", ":0\r\n"),
         ("DBSIZE", ":2\r\n"),
