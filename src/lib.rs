@@ -82,9 +82,6 @@ mod connect;
 mod connection;
 mod error;
 pub mod frame;
-#[cfg(fuzzing)] // set by cargo-fuzz, never by a feature
-#[doc(hidden)]
-pub mod fuzzing;
 mod handler;
 #[cfg(feature = "listen-fds")]
 mod inherited;

@@ -7,9 +7,8 @@ mod support;
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use netloop::{Event, Handler, ListenOptions, Reactor, Socket, SocketId, handler_fn};
 use netloop::frame::{Framed, Lines};
-use netloop::{Event, Handler, Reactor, Socket, SocketId, handler_fn};
+use netloop::{Event, Handler, ListenOptions, Reactor, Socket, SocketId, handler_fn};
 use std::cell::RefCell;
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -93,9 +93,6 @@ pub fn start(name: &str, arguments: &[&str]) -> Child {
     command.spawn().unwrap()
 }
 
-fn spawn(name: &str, arguments: &[&str], stderr: Stdio) -> (Process, BufReader<ChildStdout>) {
-    let mut command = Command::new(path_of(name));
-    let command = command.args(arguments).stdin(Stdio::null());
 /// What starts an example, with room for no more than so many descriptors if that is said.
 pub fn example_command(most: Option<u32>, name: &str, arguments: &[&str]) -> Command {
     let mut command = match most {
