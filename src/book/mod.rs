@@ -20,7 +20,10 @@ pub mod million {}
     feature = "sim",
     doc = "8. [`testing`]: a protocol of your own, tested in a world that breaks on purpose."
 )]
-#![cfg_attr(not(feature = "sim"), doc = "8. `testing`, which comes with the feature `sim`.")]
+#![cfg_attr(
+    not(feature = "sim"),
+    doc = "8. `testing`, which comes with the feature `sim`."
+)]
 //! 9. [`from_node`]: each name of Node's, and what it is called here; [`differences`] has what is
 //!    meant to differ.
 //! 10. [`from_tokio_or_libuv`]: how what you know is said here, and what is missing on purpose.
