@@ -34,7 +34,15 @@ pub mod million {}
 #[doc = include_str!("tour.md")]
 pub mod tour {}
 
-#[doc = include_str!("events.md")]
+#[doc = include_str!("events/rule.md")]
+#[doc = ""] // a picture is a paragraph of its own
+#[doc = include_str!("events/lifecycle.svg")]
+#[doc = ""]
+#[doc = include_str!("events/life.md")]
+#[doc = ""]
+#[doc = include_str!("events/turn.svg")]
+#[doc = ""]
+#[doc = include_str!("events/turn.md")]
 pub mod events {}
 
 #[doc = include_str!("back_pressure.md")]

@@ -57,3 +57,40 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `1,024`; kibibytes as `64 KiB`.
+    fn written(number: usize) -> String {
+        match number {
+            number if number >= 100_000 || number == 64 * 1024 => format!("{} KiB", number / 1024),
+            number if number >= 1000 => format!("{},{:03}", number / 1000, number % 1000),
+            number => number.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_page_about_fairness_names_the_bounds_that_hold() {
+        let page = include_str!("../book/fairness.md");
+        let limits = Limits::default();
+        let row = |phase: &str, bounds: &[usize]| {
+            let bounds: Vec<String> = bounds.iter().map(|&it| written(it)).collect();
+            let row = format!("| {phase} | {} |", bounds.join(", or "));
+            assert!(page.contains(&row), "{row}");
+        };
+        row("events taken from the kernel", &[limits.events]);
+        row("reads of one socket", &[limits.reads, limits.read_bytes]);
+        let longest = "one read, the longest slice that `on_data` gets";
+        row(longest, &[limits.read_buffer_bytes]);
+        row("bytes sent from one socket's queue", &[limits.write_bytes]);
+        row("connections accepted by one server", &[limits.accepts]);
+        row("timers", &[limits.timers]);
+        row("idle timeouts looked at", &[limits.idle_timeouts]);
+        let posts = "closures from other threads, results of offloaded work and lookups among them";
+        row(posts, &[limits.posts]);
+        assert!(page.contains("65,536 closures") && limits.queued_posts == 65_536);
+        assert!(page.contains("1,024 pieces of offloaded work") && limits.offloads == 1024);
+    }
+}

@@ -15,3 +15,4 @@ mod support;
 mod endings;
 mod page;
 mod peer;
+mod pictures;
