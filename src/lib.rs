@@ -35,6 +35,22 @@
 //! - [`Remote`] is the only door from other threads.
 //! - [`Handler`] has one method for each of Node's events; [`frame`] has whole messages told to it.
 //!
+//! # The book
+//!
+//! What takes longer to tell stands in [`book`], in pages of a few minutes each:
+//!
+//! - a [tour](book::tour) from an empty program to timers, other sockets and slow work;
+//! - the [order of events](book::events), [back-pressure](book::back_pressure),
+//!   [half-close](book::half_close), [time](book::time) and [fairness](book::fairness);
+//! - [what you see](book::endings) of a FIN, a reset, a pulled cable and a killed peer;
+//! - coming [from Node](book::from_node), name by name, and [from tokio or
+//!   libuv](book::from_tokio_or_libuv);
+#![cfg_attr(
+    feature = "sim",
+    doc = "- [testing](book::testing) a protocol of your own, in a world that breaks on purpose;"
+)]
+//! - which [dependency](book::dependencies) is there for what.
+//!
 //! # The one rule
 //!
 //! **A handler is never called from inside a handler.** Every method of [`Socket`], [`Server`] and

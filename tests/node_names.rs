@@ -2,7 +2,11 @@
 //!
 //! The list is Node's documentation of `net` (and what of streams a socket has), without what is
 //! there for JavaScript only. A name is found if it is the item's own, `on_` before it for an event,
-//! or one of its `#[doc(alias)]`.
+//! or one of its `#[doc(alias)]`. The page `from_node` of the book has the same list, made by
+//!
+//! ```sh
+//! NETLOOP_WRITE_BOOK=1 cargo test --test node_names
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,10 +25,9 @@ use Became::{Absent, Here};
 /// A type, or none for what stands alone, and names of Node's that belong there.
 type Section = (&'static str, &'static [(&'static str, Became)]);
 
-const POSITIONAL: Became =
-    Absent("stands before the options: From impls of ListenOptions and ConnectOptions");
+const POSITIONAL: Became = Absent("goes before the options: `ListenOptions::from((host, port))`");
 const CLOSE_OR_DESTROY: Became =
-    Absent("call Server::close or Socket::destroy_with where the signal is noticed");
+    Absent("call `Server::close` or `Socket::destroy_with` where the signal is noticed");
 const NO_ASYNC: Became = Absent("for async code, which netloop is not for");
 
 #[rustfmt::skip]
@@ -324,4 +327,58 @@ fn every_name_of_nodes_is_found_or_has_a_reason_not_to_be() {
         }
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+/// What the page calls a section.
+fn title(scope: &str) -> &'static str {
+    match scope {
+        "" => "The module `net`",
+        "ListenOptions" => "Options of `createServer` and `listen`",
+        "Acceptor" => "Events of a server",
+        "Server" => "`net.Server`",
+        "ConnectOptions" => "Options of `connect` and `new Socket`",
+        "Handler" => "Events of a socket",
+        "Socket" => "`net.Socket`",
+        "BlockList" => "`net.BlockList`",
+        "Address" => "`net.SocketAddress`",
+        other => panic!("the page has no title for {other}"),
+    }
+}
+
+/// The list as the page has it.
+fn listed() -> String {
+    let mut text = String::new();
+    for (scope, names) in NAMES {
+        text += &format!("\n## {}\n\n| Node | netloop |\n|---|---|\n", title(scope));
+        for (name, became) in *names {
+            let here = match became {
+                Here(item) => {
+                    let path = path(scope, item);
+                    format!("[`{path}`](crate::{path})")
+                }
+                Absent(reason) => format!("— {reason}"),
+            };
+            text += &format!("| `{name}` | {here} |\n");
+        }
+    }
+    text
+}
+
+#[test]
+fn the_page_for_those_who_come_from_node_has_the_same_list() {
+    const BEGIN: &str = "<!-- The list, made by tests/node_names.rs. -->\n";
+    const END: &str = "\n<!-- The end of the list. -->\n";
+
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/book/from_node.md");
+    let text = fs::read_to_string(&page).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("where the list begins");
+    let (_, after) = rest.split_once(END).expect("where the list ends");
+    let due = [before, BEGIN, &listed(), END, after].concat();
+    if std::env::var_os("NETLOOP_WRITE_BOOK").is_some() {
+        return fs::write(&page, due).unwrap();
+    }
+    let mut pairs = text.lines().zip(due.lines());
+    let first = pairs.find(|(said, due)| said != due);
+    assert_eq!(first, None, "the page, and what it should say");
+    assert_eq!(text.len(), due.len());
 }
