@@ -135,8 +135,8 @@ impl Case {
         }
     }
 
-    /// Whether it can be at all; if not, why.
-    fn is_impossible(state: State, ending: Ending) -> Option<&'static str> {
+    /// Why it cannot be, if it cannot.
+    fn why_impossible(state: State, ending: Ending) -> Option<&'static str> {
         match (state, ending) {
             (Unanswered, Fin) => Some("there is no connection to end"),
             (PeerEnded, Fin) => Some("it has ended already"),
@@ -281,7 +281,7 @@ fn check(endings: &[Ending], play: impl Fn(State, Ending) -> String) {
 #[test]
 fn what_is_told_of_a_fin_a_reset_and_a_killed_peer() {
     check(&[Fin, Reset, Killed], |state, ending| {
-        if let Some(reason) = Case::is_impossible(state, ending) {
+        if let Some(reason) = Case::why_impossible(state, ending) {
             return reason.to_owned();
         }
         let mut case = Case::begin(state, ending, "exec", "127.0.0.1");
@@ -298,11 +298,10 @@ const THEM: &str = "10.77.0.2";
 
 /// The cable, and a kernel that gives up sooner than it would: the page tells both times.
 const CABLE: &str = "ip link add us type veth peer name them address 02:00:00:00:00:02 \
-                     && unshare -n true \
-                     && cd /proc/sys/net/ipv4 \
+                     && unshare -n true && (cd /proc/sys/net/ipv4 \
                      && echo 1 > tcp_syn_retries && echo 1 > tcp_retries2 \
-                     && echo 1 > tcp_keepalive_time && echo 1 > tcp_keepalive_intvl && echo 1 > tcp_keepalive_probes \
-                     && cd -";
+                     && echo 1 > tcp_keepalive_time && echo 1 > tcp_keepalive_intvl \
+                     && echo 1 > tcp_keepalive_probes)";
 
 impl OtherNetwork {
     fn new() -> OtherNetwork {
