@@ -34,6 +34,12 @@ fn faults_tested(line: &str) -> impl Iterator<Item = String> {
     words.map(str::to_uppercase)
 }
 
+/// False for a file in another workspace where only the package is: it has its own files alone.
+fn is_packed(link: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    !link.starts_with("[tests/loom/") || root.join("tests/loom").exists()
+}
+
 /// A link to a file that works from this folder.
 fn link(file: &str) -> String {
     match file.strip_prefix("tests/faults/") {
@@ -60,7 +66,8 @@ fn every_fault_of_the_table_has_a_test_and_the_table_says_where() {
         count += 1;
         let files = tests.get(fault).into_iter().flatten();
         let due: Vec<String> = files.map(|file| link(file)).collect();
-        if !said.split(", ").all(|link| due.iter().any(|it| it == link)) {
+        let mut said_links = said.split(", ").filter(|link| is_packed(link));
+        if !said_links.all(|link| due.iter().any(|it| it == link)) {
             wrong.push(format!("{fault} is not tested in {said}, but in {due:?}"));
         }
     }
