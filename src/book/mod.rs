@@ -10,24 +10,24 @@ pub mod million {}
 //! as tests; tables that could rot are compared with what they speak of by tests too.
 //!
 //! 1. [`tour`]: from an empty program to a server and a client with timers, other sockets and slow work.
-//! 2. [`events`]: which event comes when, and why; a connection's life and a turn of the loop as pictures.
-//! 3. [`back_pressure`]: what `write` answers, and how a slow peer slows its sender and nobody else.
-//! 4. [`half_close`]: two directions that end one by one.
-//! 5. [`time`]: the clock, timers, idle timeouts, and what "never early" means.
-//! 6. [`fairness`]: the bound of each phase of a turn.
-//! 7. [`endings`]: what you see of a FIN, a reset, a pulled cable and a killed peer, in each state.
+//! 1. [`events`]: which event comes when, and why; a connection's life and a turn of the loop as pictures.
+//! 1. [`back_pressure`]: what `write` answers, and how a slow peer slows its sender and nobody else.
+//! 1. [`half_close`]: two directions that end one by one.
+//! 1. [`time`]: the clock, timers, idle timeouts, and what "never early" means.
+//! 1. [`fairness`]: the bound of each phase of a turn.
+//! 1. [`endings`]: what you see of a FIN, a reset, a pulled cable and a killed peer, in each state.
 #![cfg_attr(
     feature = "sim",
-    doc = "8. [`testing`]: a protocol of your own, tested in a world that breaks on purpose."
+    doc = "1. [`testing`]: a protocol of your own, tested in a world that breaks on purpose."
 )]
 #![cfg_attr(
     not(feature = "sim"),
-    doc = "8. `testing`, which comes with the feature `sim`."
+    doc = "1. `testing`, which comes with the feature `sim`."
 )]
-//! 9. [`from_node`]: each name of Node's, and what it is called here; [`differences`] has what is
+//! 1. [`from_node`]: each name of Node's, and what it is called here; [`differences`] has what is
 //!    meant to differ.
-//! 10. [`from_tokio_or_libuv`]: how what you know is said here, and what is missing on purpose.
-//! 11. [`dependencies`]: which crate is there for what.
+//! 1. [`from_tokio_or_libuv`]: how what you know is said here, and what is missing on purpose.
+//! 1. [`dependencies`]: which crate is there for what.
 
 // Pages to come have their place here: frames behind half_close, latency and a million connections
 // behind testing.
