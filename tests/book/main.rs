@@ -12,6 +12,7 @@ mod apart;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cable;
 mod dependencies;
 mod endings;
 mod page;
