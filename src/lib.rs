@@ -43,6 +43,7 @@
 //! - the [order of events](book::events), [back-pressure](book::back_pressure),
 //!   [half-close](book::half_close), [time](book::time) and [fairness](book::fairness);
 //! - [what you see](book::endings) of a FIN, a reset, a pulled cable and a killed peer;
+//! - what can be set for [latency](book::latency), and what [a million connections](book::million) need;
 //! - coming [from Node](book::from_node), name by name, and [from tokio or
 //!   libuv](book::from_tokio_or_libuv);
 #![cfg_attr(

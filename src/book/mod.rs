@@ -1,11 +1,5 @@
 //! The book: what takes longer to tell than an item's documentation has room for.
 //!
-//! Pages stand in reading order. Their examples are compiled, and run where they can be.
-
-#[doc = include_str!("latency.md")]
-pub mod latency {}
-#[doc = include_str!("million.md")]
-pub mod million {}
 //! Pages stand in reading order, and each can be read in minutes. Their examples are compiled and run
 //! as tests; tables that could rot are compared with what they speak of by tests too.
 //!
@@ -24,13 +18,13 @@ pub mod million {}
     not(feature = "sim"),
     doc = "1. `testing`, which comes with the feature `sim`."
 )]
+//! 1. [`latency`]: what can be set for it, what each setting changes and what it costs.
+//! 1. [`million`]: a million connections, in memory, descriptors, settings and time.
 //! 1. [`from_node`]: each name of Node's, and what it is called here; [`differences`] has what is
 //!    meant to differ.
 //! 1. [`from_tokio_or_libuv`]: how what you know is said here, and what is missing on purpose.
 //! 1. [`dependencies`]: which crate is there for what.
 
-// Pages to come have their place here: frames behind half_close, latency and a million connections
-// behind testing.
 #[doc = include_str!("tour.md")]
 pub mod tour {}
 
@@ -63,6 +57,12 @@ pub mod endings {}
 #[cfg(feature = "sim")] // which its examples need
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("latency.md")]
+pub mod latency {}
+
+#[doc = include_str!("million.md")]
+pub mod million {}
 
 #[doc = include_str!("from_node.md")]
 pub mod from_node {}
