@@ -9,6 +9,11 @@ use super::slot::Slot;
 /// Nodes kept when the last entry goes. What a spike took beyond that is given back: 24 KiB stay.
 const KEPT_NODES: usize = 1024;
 
+/// Nodes that a table has room for when it begins to grow: 192 KiB of address space, of which only what
+/// is used becomes memory. Above 128 KiB an allocator gives a table pages of its own and lets it grow
+/// where it is; below, each table that was outgrown stays behind in the heap.
+const FIRST_NODES: usize = 8 * 1024;
+
 /// Names an entry from the moment it is armed until it comes out or is cancelled.
 ///
 /// After that the name may pass to a newcomer: forgetting it in time is the owner's duty.
@@ -147,6 +152,10 @@ impl Entries {
         };
         self.len += 1;
         let Some(entry) = self.unused else {
+            if self.nodes.len() == self.nodes.capacity() {
+                self.nodes
+                    .reserve(FIRST_NODES.saturating_sub(self.nodes.len()).max(1));
+            }
             self.nodes.push(node);
             return EntryId::of_index(self.nodes.len() - 1);
         };
@@ -220,6 +229,11 @@ impl Entries {
         self.nodes.capacity()
     }
 
+    /// Nodes that have ever been used, and so take memory.
+    pub(super) fn used(&self) -> usize {
+        self.nodes.len()
+    }
+
     /// The entries of `list` from first to last, having checked the links of each.
     pub(super) fn walk(&self, list: &List, slot: Slot) -> Vec<EntryId> {
         let mut walked = Vec::new();
@@ -277,6 +291,22 @@ mod tests {
         }
         assert_eq!(entries.len(), 0);
         assert!(entries.capacity() <= KEPT_NODES);
+    }
+
+    #[test]
+    fn a_table_that_grows_leaves_nothing_behind_in_the_heap() {
+        let mut entries = Entries::new();
+        let names: Vec<_> = (0..10).map(|owner| entries.insert(0, owner)).collect();
+        assert!(entries.capacity() * ENTRY_BYTES > 128 * 1024);
+        // What is kept of it is less, and it grows back at once.
+        for entry in names {
+            entries.remove(entry);
+        }
+        assert_eq!(entries.capacity(), KEPT_NODES);
+        (0..=KEPT_NODES as u32).for_each(|owner| {
+            entries.insert(0, owner);
+        });
+        assert!(entries.capacity() * ENTRY_BYTES > 128 * 1024);
     }
 
     #[test]
