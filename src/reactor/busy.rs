@@ -52,7 +52,9 @@ impl Busy {
             polls_left -= 1;
         }
         if now >= wakes || !net.fall_asleep() {
-            return Ok(0); // a timer is due, or something was posted in the last moment
+            // A timer is due, or something was posted in the last moment. The clock may have jumped
+            // since the last look, as after a stop: what came meanwhile counts before a timeout (F6).
+            return net.latch_events(Some(Duration::ZERO));
         }
         let left = timeout.map(|_| Duration::from_nanos(wakes - now));
         net.latch_events(left)

@@ -1,7 +1,7 @@
 //! Busy polling, where it can be counted: on a clock that moves by what a poll takes.
 
 use super::world::{LISTENER, MILLI, READ, SECOND, WRITE, World, ZERO};
-use crate::sys::script::{Accept, Call, Poll};
+use crate::sys::script::{Accept, Call, Event as Told, Poll};
 use crate::{Event, Net};
 use std::time::Duration;
 
@@ -78,9 +78,13 @@ fn without_work_in_between_there_is_no_second_budget() {
     let a = world.accept("a");
     worked(&mut world);
     turn(&mut world, 20 * MICRO);
-    assert_eq!(polls(&world), looks(20, &[]), "no longer than it may");
+    assert_eq!(
+        polls(&world),
+        looks(21, &[]),
+        "no longer than it may, and a last look"
+    );
     turn(&mut world, 40 * MICRO);
-    assert_eq!(polls(&world), looks(30, &[Some(10 * MICRO)]));
+    assert_eq!(polls(&world), looks(29, &[Some(11 * MICRO)]));
     for _ in 0..3 {
         turn(&mut world, MILLI);
         assert_eq!(polls(&world), [Some(MILLI)], "it goes to sleep at once");
@@ -98,6 +102,23 @@ fn without_work_in_between_there_is_no_second_budget() {
     world.forget();
     turn(&mut world, MILLI);
     assert_eq!(polls(&world), looks(50, &[Some(MILLI - 50 * MICRO)]));
+    world.finish();
+}
+
+#[test]
+fn f6_a_stop_while_it_polls_cuts_off_nobody_whose_bytes_wait() {
+    let mut world = busy(MILLI);
+    let a = world.accept("a");
+    world.socket(a).set_timeout(2 * SECOND);
+    worked(&mut world);
+    world.feed(a, b"alive");
+    let script = world.script.clone();
+    world.script.at(world.now() + 10 * MICRO, move || {
+        script.advance(10 * SECOND); // as that poll finds nothing
+        script.on_poll(Poll::Events(vec![Told::Ready(a.descriptor, READ)]));
+    });
+    turn(&mut world, None);
+    assert_eq!(world.log.take(), ["a data alive"]);
     world.finish();
 }
 
