@@ -9,7 +9,7 @@ use netloop::frame::{Decoded, Decoder, Framed, LengthPrefix, Lines};
 use netloop::{Event, Handler, Reactor, Socket, SocketId, handler_fn};
 use proptest::prelude::*;
 use std::cell::{Cell, RefCell};
-use std::io::Write;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::rc::Rc;
 use support::*;
@@ -415,4 +415,45 @@ fn a_decoder_that_knows_what_is_missing_is_not_asked_before_it_has_come() {
     }
     assert_eq!(ear.told(), frames([&[b'x'; 200]]));
     assert_eq!(asked.get(), 3, "for a prefix, the length, and the frame");
+}
+
+#[test]
+fn what_the_handler_gives_back_stands_before_the_rest_of_the_read() {
+    let next = Ear::default();
+    let heard = next.clone();
+    let sniffs = move |socket: &mut Socket<'_>, _| {
+        socket.unread(b"GET /\r\n");
+        socket.set_handler(Framed::new(Lines::new(), heard.reacting(|_, _| ())));
+    };
+    let (mut reactor, _, mut peer, ear) = hearing(Lines::new(), sniffs);
+    send(&mut reactor, &mut peer, b"GET /\r\nHost: x\r\nhalf");
+    send(&mut reactor, &mut peer, b" a line\r\n");
+    assert_eq!(ear.told(), frames([b"GET /"]));
+    assert_eq!(next.told(), frames([b"GET /", b"Host: x", b"half a line"]));
+}
+
+/// Newer bytes have gone through the pipe, so what had begun can follow them nowhere.
+#[test]
+fn half_a_frame_that_a_pipe_from_elsewhere_has_overtaken_is_dropped() {
+    let (mut reactor, log) = fresh();
+    let (to, mut far) = accepted(&mut reactor, handler_fn(|_, _| ()));
+    let handler = reacting("us", &log, |_, _| ());
+    let (id, mut peer) = accepted(&mut reactor, Framed::new(Lines::new(), handler));
+    send(&mut reactor, &mut peer, b"hello");
+    let net = reactor.net();
+    net.pipe(id, to, Default::default()).unwrap();
+    send(&mut reactor, &mut peer, b"piped");
+    let mut socket = reactor.net().socket(id).unwrap();
+    socket.set_timeout(std::time::Duration::from_millis(1));
+    turn_until_line(&mut reactor, &log, "us timeout");
+    turn_until_quiet(&mut reactor);
+    let got = read_while_turning(&mut reactor, &mut far, 5).unwrap();
+    assert_eq!(got, b"piped");
+    reactor.net().unpipe(id);
+    reactor.net().socket(id).unwrap().resume();
+    send(&mut reactor, &mut peer, b"a\n");
+    turn_until_line(&mut reactor, &log, "us data 1"); // not helloa, and no panic of a decoder that had looked on
+    far.set_nonblocking(true).unwrap();
+    let behind = far.read(&mut [0; 8]).unwrap_err();
+    assert_eq!(behind.kind(), ErrorKind::WouldBlock, "nothing came behind");
 }

@@ -147,6 +147,53 @@ fn a_handler_set_while_it_is_told_a_second_time_is_told_at_once_too() {
     assert_eq!(log.lines(), ["old x", "old x", "new x"]);
 }
 
+/// Who waits for a place, and finds none when he is let go, waits again: nothing of it is lost, and
+/// nothing more from the peer is needed.
+#[test]
+fn what_is_given_back_in_a_pause_is_told_after_each_resume_and_outlives_the_end() {
+    for ends in [false, true] {
+        let (mut reactor, log) = fresh();
+        let waits = texts("socket", &log, |socket, bytes| {
+            socket.pause();
+            socket.unread(bytes);
+        });
+        let (id, mut peer) = accepted(&mut reactor, waits);
+        peer.write_all(b"abc").unwrap();
+        if ends {
+            peer.shutdown(Shutdown::Write).unwrap();
+        }
+        for times in 1..6 {
+            turn_until_lines(&mut reactor, &log, "socket abc", times);
+            turn_until_quiet(&mut reactor);
+            assert_eq!(log.lines().len(), times, "{log:?}");
+            reactor.net().socket(id).unwrap().resume();
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_is_set_before_the_end_is_told_what_nobody_wanted() {
+    let (mut reactor, log) = fresh();
+    let (times, handed_on) = (Cell::new(0), log.clone());
+    let first = texts("first", &log, move |socket, bytes| {
+        socket.unread(bytes); // a second time, so that it waits, and then behind the last byte
+        times.set(times.get() + 1);
+        if times.get() == 3 {
+            socket.set_handler(texts("second", &handed_on, |_, _| ()));
+        }
+    });
+    let (_, mut peer) = accepted(&mut reactor, first);
+    peer.write_all(b"abc").unwrap();
+    turn_until_lines(&mut reactor, &log, "first abc", 2);
+    turn_until_quiet(&mut reactor);
+    peer.shutdown(Shutdown::Write).unwrap();
+    turn_until_line(&mut reactor, &log, "second abc");
+    assert_eq!(
+        log.lines(),
+        ["first abc", "first abc", "first abc", "second abc"]
+    );
+}
+
 #[test]
 fn what_is_given_back_later_stands_before_what_was_given_back_earlier() {
     let mut reactor = Reactor::new().unwrap();

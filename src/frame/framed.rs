@@ -77,7 +77,7 @@ impl<D: Decoder, H: Handler> Framed<D, H> {
         }
         while !bytes.is_empty() {
             if !socket.wants_more() {
-                return socket.unread(bytes);
+                return socket.unread_behind(bytes);
             }
             match self.decode(bytes) {
                 Ok(Decoded::Frame { told, end }) => {
@@ -148,13 +148,25 @@ impl<D: Decoder, H: Handler> Framed<D, H> {
     fn hand_on(&mut self, socket: &mut Socket<'_>, event: Event<'_>) {
         self.handler.on_event(socket, event);
         if !self.begun.is_empty() && socket.is_handed_on() {
-            socket.unread(&std::mem::take(&mut self.begun));
+            socket.unread_behind(&self.begun);
+            self.forget();
         }
+    }
+
+    /// Drops half a frame, or what is left of it here.
+    fn forget(&mut self) {
+        self.begun = Vec::new();
+        self.decoder.reset();
     }
 }
 
 impl<D: Decoder, H: Handler> Handler for Framed<D, H> {
     fn on_event(&mut self, socket: &mut Socket<'_>, event: Event<'_>) {
+        // Since the last event somebody has laid a pipe or set an encoding from elsewhere, and newer
+        // bytes may have gone that way.
+        if !self.begun.is_empty() && socket.is_handed_on() {
+            self.forget();
+        }
         match event {
             Event::Data(bytes) => self.take(socket, bytes),
             Event::End if !self.begun.is_empty() => {

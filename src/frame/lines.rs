@@ -39,6 +39,10 @@ impl Decoder for Lines {
             end: end + 1,
         })
     }
+
+    fn reset(&mut self) {
+        self.searched = 0;
+    }
 }
 
 /// Where the first LF stands. By way of `BufRead`, which looks at many bytes at once.

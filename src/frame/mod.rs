@@ -91,6 +91,10 @@ pub trait Decoder {
     ///
     /// The bytes are no frame, and never will be: the socket is destroyed with this error.
     fn decode(&mut self, bytes: &[u8]) -> Result<Decoded>;
+
+    /// Forgets how far it has looked: half a frame was given to somebody else, and the next bytes are
+    /// the beginning of another one. Only a decoder that remembers something has to write it.
+    fn reset(&mut self) {}
 }
 
 /// What a [`Decoder`] has found.

@@ -8,29 +8,40 @@ use crate::Handler;
 use crate::connection::Input;
 
 impl Net {
-    /// What follows an event: all in one look at the socket, since every message has one.
+    /// What follows an event: all in one look at the socket, since every message has one. Gives
+    /// `handler` back if another one was set meanwhile.
     #[inline(always)]
-    pub(crate) fn after_event(&mut self, key: Key, handler: Option<Box<dyn Handler>>) {
+    pub(crate) fn after_event(
+        &mut self,
+        key: Key,
+        handler: Box<dyn Handler>,
+    ) -> Option<Box<dyn Handler>> {
         self.serving = None;
         self.gathered.close();
         let Some(entry) = self.sockets.get_mut(key) else {
-            return;
+            debug_assert!(false, "slots are freed between calls");
+            self.gathered.clear(); // it would be the next one's
+            return Some(handler);
         };
-        match entry.handler {
-            None => entry.handler = handler,
-            Some(_) => drop_replaced(handler), // one that was set meanwhile is newer
-        }
+        let replaced = match entry.handler {
+            None => {
+                entry.handler = Some(handler);
+                None
+            }
+            Some(_) => Some(handler),
+        };
         if self.gathered.is_empty() {
             if entry.flags.contains(Flags::DIRTY) || entry.lifecycle.awaits_settling() {
                 self.after_call(key);
             }
-            return;
+            return replaced;
         }
         // It has done nothing but write, so the socket is as open as it was before.
         let (sys, gathered, idle) = (&mut self.sys, &mut self.gathered, &mut self.idle);
         if let Err(answer) = entry.flush_gathered(key, sys, gathered, idle, self.tick) {
             self.drain_gathered(key, answer);
         }
+        replaced
     }
 
     /// What follows any other call, too.
@@ -60,10 +71,4 @@ impl Net {
             self.step(key, Input::Settled);
         }
     }
-}
-
-#[cold]
-#[inline(never)] // or everybody would have to look whether there is something to drop
-fn drop_replaced(handler: Option<Box<dyn Handler>>) {
-    drop(handler);
 }

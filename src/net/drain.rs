@@ -42,7 +42,8 @@ impl Net {
             return;
         };
         match entry.send_front(&mut self.sys, budget) {
-            // Nearly always: it took all, and nothing follows from that.
+            // Nearly always: it took all, and nothing follows from that. (The usual reply never comes here,
+            // but what is written to others does.)
             Some((_, Ok(taken))) if taken == entry.queue.len() && !planted!(WaitAfterFullWrite) => {
                 log::trace!("socket {key:?}: wrote {taken} bytes");
                 idle::touch(entry, key, self.tick, &mut self.idle);

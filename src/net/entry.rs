@@ -232,6 +232,15 @@ impl SocketEntry {
         !self.queue.is_empty() && self.queue.len() >= self.high_water_mark as usize
     }
 
+    /// Open both ways with an empty queue, and nothing waits for that: a write leads to nothing but bytes
+    /// that leave, a read to nothing but a call of the handler.
+    #[inline(always)] // once a message
+    pub(crate) fn is_plain(&self) -> bool {
+        self.lifecycle == Lifecycle::Open
+            && self.queue.is_empty()
+            && !self.flags.contains(Flags::NOT_PLAIN)
+    }
+
     /// The kernel would be asked to take bytes now.
     pub(crate) fn may_send(&self) -> bool {
         self.lifecycle.is_sending()

@@ -7,7 +7,6 @@ use super::entry::SocketEntry;
 use super::flags::Flags;
 use super::ids::Key;
 use super::{Net, idle};
-use crate::connection::Lifecycle;
 use crate::sys::Sys;
 use crate::time::Wheel;
 use crate::{Error, Handler};
@@ -56,6 +55,7 @@ impl Net {
             return Filled::Dry;
         };
         match answer {
+            Ok(0) if buffer.is_empty() => Filled::Dry, // no read at all (C13)
             Ok(0) => {
                 idle::touch(entry, key, self.tick, &mut self.idle); // any word of the peer's (R69)
                 Filled::End
@@ -106,6 +106,17 @@ impl Net {
 
     /// `unread()`: what the next handler should see first.
     pub(crate) fn unread(&mut self, key: Key, bytes: &[u8]) {
+        self.give_back(key, bytes, SocketEntry::hold);
+    }
+
+    /// As [`unread`](Net::unread), of bytes that came behind those given back already.
+    pub(crate) fn unread_behind(&mut self, key: Key, bytes: &[u8]) {
+        self.give_back(key, bytes, |entry, bytes| {
+            entry.cold_mut().held.extend_from_slice(bytes);
+        });
+    }
+
+    fn give_back(&mut self, key: Key, bytes: &[u8], hold: impl FnOnce(&mut SocketEntry, &[u8])) {
         let Some(entry) = self.sockets.get_mut(key) else {
             return;
         };
@@ -115,7 +126,7 @@ impl Net {
         // Of a character that is not complete the beginning was read as well, and comes after.
         #[cfg(feature = "encoding")]
         entry.hold_begun();
-        entry.hold(bytes);
+        hold(entry, bytes);
         self.mark_ready(key);
     }
 
@@ -134,14 +145,27 @@ impl Net {
         self.sockets.get_mut(key)?.take_waiting()
     }
 
+    /// What was given back is about to be told with nothing newer to come.
+    pub(crate) fn tell_last_of_all(&mut self, key: Key) {
+        if let Some(cold) = self.sockets.get_mut(key).and_then(|it| it.cold.as_mut()) {
+            cold.held_waits = true; // until another handler is set, as whenever it is told again
+        }
+    }
+
     /// So many bytes were told with nothing newer to come. Given back whole they are dropped: there
-    /// is nothing that they could be told with.
+    /// is nothing that they could be told with. But a pause may end, and another handler has not been
+    /// told them.
     pub(crate) fn last_was_told(&mut self, key: Key, bytes: usize) {
-        if let Some(entry) = self.sockets.get_mut(key)
-            && let Some(cold) = &mut entry.cold
-            && cold.held.len() >= bytes
-        {
-            entry.take_held();
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let paused = entry.latch.is_paused();
+        if let Some(cold) = &mut entry.cold {
+            let nobody_wants_it = cold.held_waits && cold.held.len() >= bytes && !paused;
+            cold.held_waits = false;
+            if nobody_wants_it {
+                cold.held = Vec::new();
+            }
         }
     }
 
@@ -165,11 +189,7 @@ impl SocketEntry {
     /// handler is told and may answer. It is nearly always so, and known from a few fields.
     #[inline(always)] // once a message
     pub(crate) fn expects_message(&self) -> bool {
-        self.lifecycle == Lifecycle::Open
-            && self.latch.is_plain()
-            && !self.flags.contains(Flags::NOT_PLAIN)
-            && self.cold.is_none()
-            && self.queue.is_empty()
+        self.is_plain() && self.latch.is_plain() && !self.has_given_back()
     }
 
     /// Reads the message that is expected; `Err` has the answer of the kernel if there is more to it.
@@ -210,6 +230,11 @@ impl SocketEntry {
         }
     }
 
+    /// Something was given back and not told since.
+    pub(super) fn has_given_back(&self) -> bool {
+        self.cold.as_ref().is_some_and(|cold| !cold.held.is_empty())
+    }
+
     /// Takes what was given back and waits for something newer to be told with.
     fn take_waiting(&mut self) -> Option<Vec<u8>> {
         let waits = self.cold.as_ref().is_some_and(|cold| cold.held_waits);
@@ -222,7 +247,8 @@ impl SocketEntry {
     }
 
     /// Takes what was given back, to be told a second time. If it is given back again, it waits for
-    /// more and is told together with that: telling it once more by itself could go on for ever.
+    /// more and is told together with that, or by itself after a `resume`: telling it once more at once could
+    /// go on for ever.
     /// Said before it is told, so that a handler that is set meanwhile can take it back.
     fn take_held_to_tell(&mut self) -> Vec<u8> {
         let held = self.take_held();

@@ -9,13 +9,11 @@ use super::flags::Flags;
 use super::ids::Key;
 use super::limits::Limits;
 use super::{Net, idle};
-use crate::connection::Lifecycle;
 use crate::sys::Sys;
 use crate::time::Wheel;
 use std::io;
 
 /// More would only wait longer: the rest of a turn's replies goes through the queue.
-/// Not more than the cap of a socket that has none of its own.
 const MOST_BYTES: usize = 16 * 1024;
 
 /// The bytes, and how many more there may be.
@@ -81,6 +79,10 @@ impl Gathered {
         self.bytes.len()
     }
 
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -126,12 +128,8 @@ impl SocketEntry {
     /// How much its handler may gather: something only where a write leads to nothing but bytes that
     /// leave.
     pub(crate) fn room_to_gather(&self, gathered: &Gathered) -> usize {
-        let plain = self.lifecycle == Lifecycle::Open
-            && self.latch.is_writable()
-            && self.queue.is_empty()
-            && !self.flags.contains(Flags::NOT_PLAIN);
-        match plain {
-            true => self.plain_room(gathered).min(self.write_cap()),
+        match self.is_plain() && self.latch.is_writable() {
+            true => self.plain_room(gathered),
             false => 0,
         }
     }
@@ -141,7 +139,9 @@ impl SocketEntry {
     #[inline(always)] // once a message
     pub(crate) fn plain_room(&self, gathered: &Gathered) -> usize {
         let below_the_mark = (self.high_water_mark as usize).saturating_sub(1);
-        below_the_mark.min(gathered.most_bytes)
+        below_the_mark
+            .min(gathered.most_bytes)
+            .min(self.write_cap())
     }
 
     /// Hands all that was gathered to the kernel. `Err` has its answer if it did not take all.

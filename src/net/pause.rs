@@ -20,8 +20,16 @@ impl Net {
         }
     }
 
-    /// `resume()`.
+    /// `resume()`. From outside of its own event it is asked again whether it wants what it has given
+    /// back: a handler that pauses, gives back and resumes in one event would be asked for ever.
     pub(super) fn resume(&mut self, key: Key) {
+        if self.serving != Some(key)
+            && let Some(entry) = self.sockets.get_mut(key)
+            && entry.latch.is_paused_by_user()
+            && let Some(cold) = &mut entry.cold
+        {
+            cold.held_waits = false;
+        }
         self.unmask(key, |latch| latch.set_paused(false));
     }
 

@@ -189,7 +189,7 @@ impl Socket<'_> {
     /// Node: [`writable.cork`](https://nodejs.org/api/stream.html#writablecork).
     pub fn cork(&mut self) {
         let (net, key) = self.parts();
-        net.send_gathered(key); // only what comes after it is held back
+        net.send_dirty(key); // only what comes after it is held back
         if let Some(entry) = self.entry_mut()
             && !entry.lifecycle.is_destroyed()
             && !entry.lifecycle.write_ended()
@@ -281,10 +281,14 @@ impl Socket<'_> {
     /// anything newer, at most once a turn, and `end` waits for them.
     ///
     /// For handing a connection on with [`set_handler`](Socket::set_handler), and for going on after a
-    /// [`pause`](Socket::pause). What is told again and given back whole waits for more from the peer
-    /// and is told together with that, or by itself before `end`; what is given back whole even then
-    /// is dropped. Of what was taken in part the rest is told in turn (as text not behind the end). While connecting, once `end` was told and on
-    /// a destroyed socket it does nothing. What it makes `on_data` see may be longer than one read.
+    /// [`pause`](Socket::pause). What is told again and given back whole waits: for a
+    /// [`resume`](Socket::resume) from elsewhere, or for more from the peer, with which it is told
+    /// together. Before `end` it is told once more; who gives it back whole even then, and neither pauses
+    /// nor sets another handler, does not want it, and it is dropped. Of what was taken in part the rest
+    /// is told in turn (as text not behind the end).
+    ///
+    /// While connecting, once `end` was told and on a destroyed socket it does nothing. What it makes
+    /// `on_data` see may be longer than one read.
     ///
     /// Node: [`readable.unshift`](https://nodejs.org/api/stream.html#readableunshiftchunk-encoding).
     #[doc(alias = "unshift")]
@@ -332,11 +336,20 @@ impl Socket<'_> {
         Some(decoder.encoding())
     }
 
-    /// For an adaptor that makes several events of one: whether more may be told.
+    /// For an adaptor that makes several events of one: whether more may be told, before what the
+    /// handler has just given back.
     pub(crate) fn wants_more(&self) -> bool {
-        let open =
-            |entry: &SocketEntry| !entry.lifecycle.is_destroyed() && !entry.latch.is_paused();
-        self.entry().is_some_and(open) && !self.is_handed_on()
+        let may = |entry: &SocketEntry| {
+            !entry.lifecycle.is_destroyed() && !entry.latch.is_paused() && !entry.has_given_back()
+        };
+        self.entry().is_some_and(may) && !self.is_handed_on()
+    }
+
+    /// For an adaptor: as [`unread`](Socket::unread), of bytes that came behind those that its handler
+    /// has given back meanwhile.
+    pub(crate) fn unread_behind(&mut self, bytes: &[u8]) {
+        let (net, key) = self.parts();
+        net.unread_behind(key, bytes);
     }
 
     /// For an adaptor, while it is told an event: what comes next is for somebody else, another handler
@@ -436,8 +449,7 @@ impl Socket<'_> {
     /// next leave at once, until the kernel sees bytes go both ways and lets them wait again: who
     /// wants it for good says it after each read, a system call each time. Only a peer that waits
     /// for the acknowledgement gains by it, as one does that has not set `TCP_NODELAY` and writes in
-    /// two pieces. `false` before the connection stands lets the last packet of the handshake wait
-    /// for the first bytes that are written.
+    /// two pieces.
     ///
     /// Source: [tcp(7)](https://man7.org/linux/man-pages/man7/tcp.7.html). Node has nothing of the kind.
     #[doc(alias = "TCP_QUICKACK")]

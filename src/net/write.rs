@@ -92,9 +92,9 @@ impl Net {
             entry.flags.insert(Flags::NEED_DRAIN);
         }
         let written = entry.has_written();
-        let gathered = !entry.queue.is_empty() && entry.may_send();
+        let unsent = !entry.queue.is_empty() && entry.may_send();
         entry.recount(&mut self.alive);
-        if gathered {
+        if unsent {
             self.mark_dirty(key);
         }
         if written {
@@ -155,11 +155,11 @@ impl Net {
         }
     }
 
-    /// Bytes that were gathered and not flushed go to the kernel now, as they would have gone at
+    /// Bytes that wait for their flush go to the kernel now, as they would have gone at
     /// once in Node: before a call that would hold them back.
-    pub(crate) fn send_gathered(&mut self, key: Key) {
-        let gathered = |entry: &SocketEntry| entry.flags.contains(Flags::DIRTY) && entry.may_send();
-        if self.sockets.get(key).is_some_and(gathered) {
+    pub(crate) fn send_dirty(&mut self, key: Key) {
+        let unsent = |entry: &SocketEntry| entry.flags.contains(Flags::DIRTY) && entry.may_send();
+        if self.sockets.get(key).is_some_and(unsent) {
             self.drain(key);
         }
     }

@@ -1,43 +1,19 @@
 //! User code at work, and what becomes of it when it returns or panics.
 //!
-//! Each guard takes something out of its place for the length of one call and puts it back when it
-//! is dropped, which a panic does too. So a panic costs the socket that it was about, and nothing
-//! else.
+//! Each guard stands for the length of one call, and what a panic would leave out of its place it puts
+//! back when it is dropped. So a panic costs the socket that it was about, and nothing else. The
+//! calls themselves stand in `tell`.
 
-use crate::handler::{BoxedAcceptor, Event, Handler};
+use crate::handler::{BoxedAcceptor, Handler};
 use crate::net::{Every, Key, Net, Socket, Target};
-
-/// Lets a handler have `event`, then sends what it wrote.
-#[inline(always)] // once a message
-pub(super) fn call_handler(
-    net: &mut Net,
-    key: Key,
-    handler: Box<dyn Handler>,
-    room_to_gather: usize,
-    event: Event<'_>,
-) {
-    net.serving = Some(key);
-    net.gathered.open(room_to_gather);
-    let mut call = SocketCall {
-        socket: Socket::new(net, key),
-        key,
-        handler: Some(handler),
-    };
-    if let Some(handler) = &mut call.handler {
-        handler.on_event(&mut call.socket, event);
-    }
-    let handler = call.handler.take(); // it did not panic
-    drop(call);
-    net.after_event(key, handler);
-}
 
 /// A handler at work. After a panic it is put back, unless it was replaced meanwhile, and its socket
 /// is destroyed.
-struct SocketCall<'net> {
-    socket: Socket<'net>,
-    key: Key,
+pub(super) struct SocketCall<'net> {
+    pub(super) socket: Socket<'net>,
+    pub(super) key: Key,
     /// `None` once it has returned.
-    handler: Option<Box<dyn Handler>>,
+    pub(super) handler: Option<Box<dyn Handler>>,
 }
 
 impl Drop for SocketCall<'_> {
@@ -62,16 +38,17 @@ fn panicked(net: &mut Net, key: Key, handler: Box<dyn Handler>) {
     net.give_up(key);
 }
 
-/// A completion at work: it has no place to be put back to. After a panic its socket is destroyed.
-pub(super) struct CompletionCall<'net> {
+/// Other code of the user's about one socket, which has no place to be put back to: a completion, or
+/// what a handler does when it is dropped. After a panic the socket is destroyed.
+pub(super) struct OtherCall<'net> {
     pub(super) net: &'net mut Net,
     key: Key,
     returned: bool,
 }
 
-impl<'net> CompletionCall<'net> {
-    pub(super) fn begin(net: &'net mut Net, key: Key) -> CompletionCall<'net> {
-        CompletionCall {
+impl<'net> OtherCall<'net> {
+    pub(super) fn begin(net: &'net mut Net, key: Key) -> OtherCall<'net> {
+        OtherCall {
             net,
             key,
             returned: false,
@@ -84,7 +61,7 @@ impl<'net> CompletionCall<'net> {
     }
 }
 
-impl Drop for CompletionCall<'_> {
+impl Drop for OtherCall<'_> {
     fn drop(&mut self) {
         if !self.returned {
             self.net.give_up(self.key);

@@ -4,7 +4,6 @@
 //! Each entry gets a budget; what is left when it is used up goes to the tail of the queue with its
 //! bits still latched, so nobody starves and no edge is needed twice.
 
-use super::call::call_handler;
 use super::{Reactor, tell};
 use crate::Event;
 use crate::connection::{Input, Tell};
@@ -45,7 +44,7 @@ impl Reactor {
                 let (handler, room) = (entry.handler.take(), entry.plain_room(&net.gathered));
                 if let Some(handler) = handler {
                     let data = Event::Data(&self.buffer[..bytes]);
-                    call_handler(net, key, handler, room, data);
+                    tell::call_handler(net, key, handler, room, data);
                 }
             }
             Err(answer) => {
@@ -208,6 +207,7 @@ fn tell_last(net: &mut Net, key: Key) -> bool {
         if text.is_empty() {
             return false;
         }
+        net.tell_last_of_all(key);
         tell::event(net, key, Event::Text(&text));
         net.last_was_told(key, 0); // text that was taken in part cannot be told from bytes that were
         return true;
@@ -215,6 +215,7 @@ fn tell_last(net: &mut Net, key: Key) -> bool {
     if bytes.is_empty() {
         return false;
     }
+    net.tell_last_of_all(key);
     tell::event(net, key, Event::Data(&bytes));
     net.last_was_told(key, bytes.len());
     true

@@ -6,8 +6,8 @@
 
 #[cfg(feature = "signal")]
 use super::call::SignalCall;
-use super::call::{CompletionCall, IntervalCall, ResolverCall, ServerCall, call_handler};
-use crate::handler::{BoxedAcceptor, Dropped, Event};
+use super::call::{IntervalCall, OtherCall, ResolverCall, ServerCall, SocketCall};
+use crate::handler::{BoxedAcceptor, Dropped, Event, Handler};
 use crate::net::{
     Asking, Due, Flags, Key, Mail, Net, Note, Notes, Server, ServerNote, Socket, Step, Target,
 };
@@ -22,6 +22,43 @@ pub(super) fn event(net: &mut Net, key: Key, event: Event<'_>) {
         Some(handler) => call_handler(net, key, handler, room, event),
         None => net.after_call(key),
     }
+}
+
+/// Lets a handler that was taken out of its place have `event`, then sends what it wrote.
+#[inline(always)] // once a message
+pub(super) fn call_handler(
+    net: &mut Net,
+    key: Key,
+    handler: Box<dyn Handler>,
+    room_to_gather: usize,
+    event: Event<'_>,
+) {
+    net.serving = Some(key);
+    net.gathered.open(room_to_gather);
+    let mut call = SocketCall {
+        socket: Socket::new(net, key),
+        key,
+        handler: Some(handler),
+    };
+    if let Some(handler) = &mut call.handler {
+        handler.on_event(&mut call.socket, event);
+    }
+    let handler = call.handler.take(); // it did not panic
+    drop(call);
+    if let Some(handler) = handler
+        && let Some(replaced) = net.after_event(key, handler)
+    {
+        drop_replaced(net, key, replaced);
+    }
+}
+
+/// A handler that has set another one in its place goes: code of the user's, too.
+#[cold]
+#[inline(never)]
+fn drop_replaced(net: &mut Net, key: Key, handler: Box<dyn Handler>) {
+    let call = OtherCall::begin(net, key);
+    drop(handler);
+    call.returned();
 }
 
 /// As [`event`], unless the socket is destroyed.
@@ -197,7 +234,7 @@ pub(super) fn completions(net: &mut Net, key: Key) {
         let Some((run, outcome)) = net.next_completion(key) else {
             return;
         };
-        let call = CompletionCall::begin(net, key);
+        let call = OtherCall::begin(net, key);
         run(call.net, outcome);
         call.returned();
     }

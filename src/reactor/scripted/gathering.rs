@@ -216,6 +216,30 @@ fn a_reply_of_a_handler_that_panics_goes_to_nobody_else() {
 }
 
 #[test]
+fn e7_a_handler_that_panics_as_it_goes_costs_its_socket_and_not_its_reply() {
+    struct Bad;
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let bad = Bad;
+    let (mut world, a) = answering(move |socket| {
+        let _ = &bad;
+        socket.write(b"last");
+        socket.set_handler(crate::handler_fn(|_, _| ()));
+    });
+    world.feed(a, b"?");
+    world.on_poll(&[(a.descriptor, READ)]);
+    catch_unwind(AssertUnwindSafe(|| world.turn())).expect_err("it panics");
+    assert_eq!(world.script.written(a.descriptor), b"last");
+    assert!(world.socket(a).destroyed());
+    world.settle();
+    assert_eq!(world.net().stats().sockets, 0, "and nothing keeps it");
+    world.finish();
+}
+
+#[test]
 fn what_is_written_in_a_timeout_counts_as_activity() {
     let mut world = World::new();
     let a = world.accept_with("a", |socket, event| {
