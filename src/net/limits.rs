@@ -13,7 +13,7 @@ pub(crate) struct Limits {
     pub(crate) reads: usize,
     /// Bytes read from one socket in a turn.
     pub(crate) read_bytes: usize,
-    /// Bytes written from one socket's queue before others get their turn.
+    /// Bytes written from one socket's queue at a time, before others get their turn.
     pub(crate) write_bytes: usize,
     /// Accepts of one server in a turn.
     pub(crate) accepts: usize,

@@ -4,10 +4,12 @@
 //! state and leave notes; none of them calls a handler, an acceptor or a closure of the user's.
 //! Only `reactor` does that.
 //!
-//! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the
-//! kernel), `decode`, `write`, `gathered` and `drain` (to the kernel), `after` (a call), `pipe`, `pause`, `idle`, `timers`, `destroy`;
-//! `remote` is the door from other threads, `offload` work on them, `signals` those of the process,
-//! `shutdown` an end for all; `tuning` and `reserve` are what the loop is told about itself. `socket` and `server` are the views that users hold; `entry` and `server_entry` are what stands in the slabs.
+//! Each file is named after a deed: `listen`, `accept`, `connect`, `adopt`, `fill` (from the kernel),
+//! `decode`, `write`, `gathered` and `drain` (to the kernel), `after` (a call), `pipe`, `pause`, `idle`,
+//! `timers`, `destroy`; `remote` is the door from other threads, `offload` work on them, `signals` those
+//! of the process, `shutdown` an end for all; `tuning` and `reserve` are what the loop is told about
+//! itself. `socket` and `server` are the views that users hold; `entry` and `server_entry` are what
+//! stands in the slabs.
 
 mod accept;
 mod adopt;

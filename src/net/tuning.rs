@@ -78,8 +78,9 @@ impl Net {
         self.limits.read_bytes
     }
 
-    /// How many bytes one socket's queue hands to the kernel before the others have their turn;
-    /// 256 KiB in the beginning. What is left goes in the next turn, which comes at once.
+    /// How many bytes one socket's queue hands to the kernel at a time before the others have their turn;
+    /// 256 KiB in the beginning. What is left goes in the next turn, which comes at once. A socket
+    /// that is told several events in a turn may hand over as much behind each.
     ///
     /// It bounds what the loop does by itself. A `write` that reaches the high-water mark, or is
     /// large and goes past the queue, and [`Socket::flush_now`](crate::Socket::flush_now) hand over

@@ -1,9 +1,11 @@
 //! E4 and E5: every public method, from every kind of callback, on everybody.
 
 use crate::stage::*;
-use crate::support::answering;
+use crate::support::{accepted, answering, read_while_turning, turn_until_quiet};
 use bytes::Bytes;
-use netloop::{Encoding, Error, Net, PipeOptions, Server, Socket, handler_fn};
+use netloop::{Encoding, Error, Event, Net, PipeOptions, Reactor, Server, Socket, handler_fn};
+use std::cell::Cell;
+use std::io::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -289,6 +291,42 @@ fn e5_every_method_of_a_socket_may_be_called_on_a_sibling_from_every_callback() 
 #[test]
 fn e5_every_method_of_a_socket_does_nothing_on_a_destroyed_sibling_from_every_callback() {
     every_method_of_a_socket(On::Destroyed);
+}
+
+/// By the view that the handler was lent, with a reply that has not left yet: it leaves once, before
+/// whatever the method leads to.
+#[test]
+fn e5_every_method_of_a_socket_may_be_called_behind_a_reply_of_its_own_handler() {
+    let stage = play(Within::ALL[0], |_, _| ()).stage.clone();
+    for &(name, method) in SOCKET {
+        let _case = Case(format!("{name} behind a reply"));
+        let mut reactor = Reactor::new().unwrap();
+        let (stage, done) = (stage.clone(), Cell::new(false));
+        let handler = handler_fn(move |socket, event| {
+            if let Event::Data(_) = event
+                && !done.replace(true)
+            {
+                assert!(socket.write(b"reply"));
+                method(socket, &stage);
+                socket.write(b"");
+            }
+        });
+        let (id, mut peer) = accepted(&mut reactor, handler);
+        peer.write_all(b"?").unwrap();
+        turn_until_quiet(&mut reactor);
+        if let Some(mut socket) = reactor.net().socket(id) {
+            socket.destroy_soon();
+        }
+        turn_until_quiet(&mut reactor);
+        match read_while_turning(&mut reactor, &mut peer, 5) {
+            Ok(got) => {
+                assert!(got.starts_with(b"reply"), "{name}: {got:?}");
+                let again = got[5..].windows(5).any(|bytes| bytes == b"reply");
+                assert!(!again, "{name}: {got:?}");
+            }
+            Err(error) => assert_eq!(name, "reset_and_destroy", "{error}"),
+        }
+    }
 }
 
 #[test]

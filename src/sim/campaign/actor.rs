@@ -3,6 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 
+use super::acts::write;
 use super::book::{ServerBook, Shared};
 use super::deeds::{perform, plain};
 use super::model::{End, must};
@@ -16,8 +17,12 @@ pub(super) struct Planned;
 
 /// Something has happened: does what the list says about it.
 pub(super) fn react(shared: &Shared, net: &mut Net, host: usize, kind: Kind, me: Option<usize>) {
+    do_all(shared, net, host, me, shared.reactions(kind));
+}
+
+fn do_all(shared: &Shared, net: &mut Net, host: usize, me: Option<usize>, deeds: Vec<Deed>) {
     let mut panics = false;
-    for deed in shared.reactions(kind) {
+    for deed in deeds {
         panics |= deed == Deed::Panic;
         perform(shared, net, host, me, deed);
     }
@@ -55,9 +60,9 @@ impl Handler for Actor {
             Event::Close { .. } => Kind::Close,
         };
         let _inside = shared.enter(kind);
-        pipes::settle(shared, socket.net(), end);
+        pipes::settle(shared, socket.bare_net(), end);
         let seen = Seen::of(socket);
-        let (id, limits) = (socket.id(), socket.net().limits);
+        let (id, limits) = (socket.id(), socket.bare_net().limits);
         if kind == Kind::Connect
             && let Some(address) = socket.address()
             && let Some(from) = address.as_inet()
@@ -86,8 +91,12 @@ impl Handler for Actor {
             }
         });
         let host = shared.with(|book| book.ends[end].host);
-        react(shared, socket.net(), host, kind, Some(end));
-        pipes::settle(shared, socket.net(), end);
+        let mut deeds = shared.reactions(kind);
+        self.write_first(socket, &mut deeds);
+        if !deeds.is_empty() {
+            do_all(shared, socket.net(), host, Some(end), deeds);
+            pipes::settle(shared, socket.net(), end);
+        }
         shared.with(|book| {
             book.ends[end].after();
             if kind == Kind::End {
@@ -97,6 +106,20 @@ impl Handler for Actor {
     }
 
     fn on_data(&mut self, _socket: &mut Socket<'_>, _data: &[u8]) {}
+}
+
+impl Actor {
+    /// Does the writes that stand first in the list as a handler would that does nothing else: what it
+    /// writes gathers. All else goes by the loop, which ends that.
+    fn write_first(&self, socket: &mut Socket<'_>, deeds: &mut Vec<Deed>) {
+        let is_write = |deed: &Deed| matches!(deed, Deed::To(Who::Me, Act::Write(_)));
+        let writes = deeds.iter().take_while(|deed| is_write(deed)).count();
+        for deed in deeds.drain(..writes) {
+            if let Deed::To(_, Act::Write(length)) = deed {
+                write(&self.shared, socket, self.end, length);
+            }
+        }
+    }
 }
 
 /// The acceptor of one server.

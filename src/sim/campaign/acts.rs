@@ -8,9 +8,30 @@ use super::actor::{Actor, react};
 use super::book::Shared;
 use super::model::must;
 use super::op::{Act, Kind};
+use super::payload::Flow;
 use super::pipes;
 use super::seen::Seen;
-use crate::{Error, Net};
+use crate::{Error, Net, Socket};
+
+/// Writes to a socket that is told an event, by the view that its handler has.
+pub(super) fn write(shared: &Shared, socket: &mut Socket<'_>, end: usize, length: u32) {
+    let (flow, own) = shared.with(|book| (book.ends[end].flow, book.ends[end].own));
+    let before = Seen::of(socket);
+    if takes_effect(Act::Write(length), &before) {
+        shared.with(|book| book.count_done(&Act::Write(length)));
+    }
+    let answer = socket.write(&bytes_of(flow, own, length));
+    let after = Seen::of(socket);
+    written(shared, end, Some((length, answer)), &before, &after);
+    shared.with(|book| book.ends[end].notice(after.destroyed, after.errored));
+}
+
+fn bytes_of(flow: Option<Flow>, own: u64, length: u32) -> Vec<u8> {
+    match flow {
+        Some(flow) => flow.bytes(own, length as usize),
+        None => vec![0; length as usize],
+    }
+}
 
 /// Does something to a socket, and checks what comes of it at once.
 pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
@@ -32,10 +53,7 @@ pub(super) fn act(shared: &Shared, net: &mut Net, end: usize, act: Act) {
     if takes_effect(act, &before) {
         shared.with(|book| book.count_done(&act));
     }
-    let bytes = |length: u32| match flow {
-        Some(flow) => flow.bytes(own, length as usize),
-        None => vec![0; length as usize],
-    };
+    let bytes = |length: u32| bytes_of(flow, own, length);
     let Some(mut socket) = net.socket(id) else {
         return;
     };

@@ -24,7 +24,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn of(socket: &mut Socket<'_>) -> Seen {
-        let net = socket.net();
+        let net = socket.bare_net(); // a look, which lets it gather on
         Seen {
             now: net.now(),
             turn: net.counters.turns,

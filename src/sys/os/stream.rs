@@ -65,7 +65,7 @@ pub(crate) fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usiz
 
 #[inline]
 pub(crate) fn write(mut stream: &TcpStream, bytes: &[u8]) -> io::Result<usize> {
-    stream.write(bytes) // std's own send, which takes care of the signal
+    stream.write(bytes) // std's own send, which has the flag where there is one
 }
 
 #[inline]
