@@ -23,25 +23,23 @@ impl Net {
             self.gathered.clear(); // it would be the next one's
             return Some(handler);
         };
-        let replaced = match entry.handler {
-            None => {
-                entry.handler = Some(handler);
-                None
-            }
-            Some(_) => Some(handler),
-        };
+        if entry.handler.is_some() {
+            self.after_call(key);
+            return Some(handler);
+        }
+        entry.handler = Some(handler);
         if self.gathered.is_empty() {
             if entry.flags.contains(Flags::DIRTY) || entry.lifecycle.awaits_settling() {
                 self.after_call(key);
             }
-            return replaced;
+            return None;
         }
         // It has done nothing but write, so the socket is as open as it was before.
         let (sys, gathered, idle) = (&mut self.sys, &mut self.gathered, &mut self.idle);
         if let Err(answer) = entry.flush_gathered(key, sys, gathered, idle, self.tick) {
             self.drain_gathered(key, answer);
         }
-        replaced
+        None
     }
 
     /// What follows any other call, too.
