@@ -64,8 +64,8 @@ impl Handler for Connection {
             run.measure.read(run.clock.turn(socket.net()), now);
             run.measure.bytes_in(now, data.len() as u64);
             if let Err(Wrong(what)) = run.take_answers(slot, data, now) {
-                run.leave(slot);
-                run.lose(slot, &format!("wrong answer: {what}"));
+                run.leave(slot, now);
+                run.lose(slot, now, &format!("wrong answer: {what}"));
                 socket.destroy();
             } else if !run.is_churn() {
                 // The stamp of what was read is that of what is sent on it, too: no request is ever
@@ -78,18 +78,20 @@ impl Handler for Connection {
     }
 
     fn on_end(&mut self, socket: &mut Socket<'_>) {
-        self.with_run(socket, |run, _, slot, _| run.peer_left(slot, "closed"));
+        self.with_run(socket, |run, _, slot, now| {
+            run.peer_left(slot, now, "closed")
+        });
     }
 
     fn on_error(&mut self, socket: &mut Socket<'_>, error: &Error) {
-        self.with_run(socket, |run, socket, slot, _| {
-            run.broken(socket.net(), slot, error);
+        self.with_run(socket, |run, socket, slot, now| {
+            run.broken(socket.net(), slot, now, error);
         });
     }
 
     fn on_close(&mut self, socket: &mut Socket<'_>, _had_error: bool) {
         let mut next = Next::Nothing;
-        self.with_run(socket, |run, _, slot, _| next = run.closed(slot));
+        self.with_run(socket, |run, _, slot, now| next = run.closed(slot, now));
         match next {
             Next::Nothing => {}
             Next::Connect => self.begin_again(socket.net()),
@@ -168,7 +170,7 @@ impl Run {
         let slot = &mut self.slots[slot];
         slot.state = State::Connected;
         self.measure
-            .connected(now.saturating_sub(slot.connect_began));
+            .connected(now, now.saturating_sub(slot.connect_began));
         if slot.was_connected && self.arguments.mode != Mode::Churn {
             self.measure.reconnects += 1;
         }
@@ -204,22 +206,22 @@ impl Run {
     }
 
     /// The peer has closed, or is gone.
-    pub(crate) fn peer_left(&mut self, slot: usize, how: &str) {
+    pub(crate) fn peer_left(&mut self, slot: usize, now: Nanos, how: &str) {
         let through = self.is_churn() && self.slots[slot].under_way.is_empty();
         if self.slots[slot].state == State::Connected && !through {
             self.measure.closed_by_peer += 1;
         }
-        self.leave(slot);
-        self.lose(slot, how);
+        self.leave(slot, now);
+        self.lose(slot, now, how);
     }
 
-    fn broken(&mut self, net: &mut Net, slot: usize, error: &Error) {
+    fn broken(&mut self, net: &mut Net, slot: usize, now: Nanos, error: &Error) {
         if self.slots[slot].state != State::Connecting {
-            return self.peer_left(slot, error.code());
+            return self.peer_left(slot, now, error.code());
         }
-        self.leave(slot);
+        self.leave(slot, now);
         self.measure.connect_failed(error.code());
-        self.lose(slot, &format!("connect {}", error.code()));
+        self.lose(slot, now, &format!("connect {}", error.code()));
         // A server that answers now and then is worth measuring, one that never does is not.
         let failed = self.measure.connect_errors.values().sum::<u64>();
         if self.measure.opened == 0 && failed >= self.arguments.connections as u64 {
@@ -227,9 +229,9 @@ impl Run {
         }
     }
 
-    fn closed(&mut self, slot: usize) -> Next {
-        self.leave(slot);
-        self.lose(slot, "closed");
+    fn closed(&mut self, slot: usize, now: Nanos) -> Next {
+        self.leave(slot, now);
+        self.lose(slot, now, "closed");
         self.slots[slot].socket = None;
         if self.is_churn() {
             self.slots[slot].state = State::Vacant;

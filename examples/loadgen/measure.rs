@@ -186,9 +186,7 @@ impl Measure {
 
     /// Its answer has come. `refused`: and says no.
     pub(crate) fn answered(&mut self, request: Request, now: Nanos, refused: bool) {
-        if now >= self.row_ends {
-            self.turn_rows(now);
-        }
+        self.turn_rows(now);
         if self.is_open(now) {
             self.arrivals += 1;
             self.row.answers += 1;
@@ -201,15 +199,15 @@ impl Measure {
             let service = now.saturating_sub(request.sent);
             self.service.saturating_record(service);
             if refused {
-                self.error("refused");
+                self.error(now, "refused");
             }
         }
     }
 
     /// It will never be answered, and there is no telling how long that would have taken.
-    pub(crate) fn lost(&mut self, request: Request, why: &str) {
+    pub(crate) fn lost(&mut self, request: Request, now: Nanos, why: &str) {
         if self.counts(request.due) {
-            self.error(why);
+            self.error(now, why);
         }
     }
 
@@ -218,11 +216,12 @@ impl Measure {
     pub(crate) fn gave_up(&mut self, due: Nanos, now: Nanos, why: &str) {
         if self.counts(due) {
             self.latency.saturating_record(now.saturating_sub(due));
-            self.error(why);
+            self.error(now, why);
         }
     }
 
-    fn error(&mut self, why: &str) {
+    fn error(&mut self, now: Nanos, why: &str) {
+        self.turn_rows(now);
         self.row.errors += 1;
         count(&mut self.errors, why);
     }
@@ -232,14 +231,22 @@ impl Measure {
         count(&mut self.connect_errors, why);
     }
 
-    pub(crate) fn connected(&mut self, took: Nanos) {
+    pub(crate) fn connected(&mut self, now: Nanos, took: Nanos) {
+        self.turn_rows(now);
         self.opened += 1;
         self.open += 1;
         self.connect.saturating_record(took);
     }
 
-    /// Bytes that the kernel has taken.
+    /// A socket that was connected is no longer.
+    pub(crate) fn left(&mut self, now: Nanos) {
+        self.turn_rows(now);
+        self.open -= 1;
+    }
+
+    /// Bytes that were handed to `write`; the kernel takes them later.
     pub(crate) fn bytes_out(&mut self, now: Nanos, bytes: u64) {
+        self.turn_rows(now);
         if self.is_open(now) {
             self.bytes_sent += bytes;
             self.row.bytes_sent += bytes;
@@ -247,9 +254,7 @@ impl Measure {
     }
 
     pub(crate) fn bytes_in(&mut self, now: Nanos, bytes: u64) {
-        if now >= self.row_ends {
-            self.turn_rows(now);
-        }
+        self.turn_rows(now);
         if self.is_open(now) {
             self.bytes_received += bytes;
             self.row.bytes_received += bytes;
@@ -257,6 +262,9 @@ impl Measure {
     }
 
     /// Finishes the rows that have ended by `now`.
+    ///
+    /// Whatever changes a row calls this first. So a row holds what happened in its own interval, and
+    /// nothing has to come round when nothing happens.
     pub(crate) fn turn_rows(&mut self, now: Nanos) {
         while now >= self.row_ends {
             self.finish_row();
@@ -340,7 +348,7 @@ mod tests {
         let mut measure = Measure::new();
         measure.begin(0, 1_000_000_000);
         measure.gave_up(0, 5_000_000, "timeout");
-        measure.lost(request(0, 0), "closed");
+        measure.lost(request(0, 0), 5_000_000, "closed");
         assert!(measure.latency.max() >= 5_000_000);
         assert_eq!(measure.latency.len(), 1);
         let errors: Vec<_> = measure.errors.into_iter().collect();
@@ -360,5 +368,26 @@ mod tests {
         let answers: Vec<u64> = measure.rows.iter().map(|row| row.answers).collect();
         assert_eq!(answers, [1, 0, 0, 1, 0]);
         assert_eq!(measure.rows[3].errors, 1);
+    }
+
+    #[test]
+    fn what_happens_after_a_silence_is_in_the_row_of_its_own_time() {
+        let mut measure = Measure::new();
+        measure.connected(0, 1);
+        measure.connected(0, 1);
+        measure.begin(0, 100);
+        measure.sent(10);
+        measure.sent(10);
+        measure.bytes_out(120, 7);
+        measure.lost(request(10, 10), 250, "closed");
+        measure.left(350);
+        measure.connected(450, 1);
+        measure.gave_up(10, 550, "timeout");
+        measure.left(650);
+        measure.end(700);
+        let column = |take: fn(&Row) -> u64| measure.rows.iter().map(take).collect::<Vec<_>>();
+        assert_eq!(column(|row| row.open as u64), [2, 2, 2, 1, 2, 2, 1]);
+        assert_eq!(column(|row| row.errors), [0, 0, 1, 0, 0, 1, 0]);
+        assert_eq!(column(|row| row.bytes_sent), [0, 7, 0, 0, 0, 0, 0]);
     }
 }

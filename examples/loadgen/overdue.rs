@@ -38,7 +38,7 @@ impl Run {
             return None;
         }
         self.give_up(slot, now);
-        self.leave(slot);
+        self.leave(slot, now);
         self.slots[slot].socket
     }
 }

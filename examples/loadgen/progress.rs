@@ -24,13 +24,14 @@ pub(crate) fn begin(net: &mut Net, run: &Shared) -> Option<ProgressBar> {
         bar.set_style(style);
     }
     let (drawn, run) = (bar.clone(), run.clone());
-    let timer = net.set_interval(PERIOD, move |_| draw(&drawn, &run.borrow()));
+    let timer = net.set_interval(PERIOD, move |_| draw(&drawn, &mut run.borrow_mut()));
     net.unref_timer(timer);
     Some(bar)
 }
 
-fn draw(bar: &ProgressBar, run: &Run) {
+fn draw(bar: &ProgressBar, run: &mut Run) {
     let now = run.clock.now();
+    run.measure.turn_rows(now); // a server that is silent shows as one that answers nothing
     let (prefix, part, whole) = match run.phase {
         Phase::Ramp => (
             "opening",

@@ -308,10 +308,10 @@ impl Run {
     }
 
     /// Notes that the connection of `slot` is gone.
-    pub(crate) fn leave(&mut self, slot: usize) {
+    pub(crate) fn leave(&mut self, slot: usize, now: Nanos) {
         match std::mem::replace(&mut self.slots[slot].state, State::Gone) {
             State::Connecting => self.connecting -= 1,
-            State::Connected => self.measure.open -= 1,
+            State::Connected => self.measure.left(now),
             State::Vacant | State::Gone => {}
         }
     }
@@ -324,10 +324,10 @@ impl Run {
     }
 
     /// Gives up what `slot` has under way.
-    pub(crate) fn lose(&mut self, slot: usize, why: &str) {
+    pub(crate) fn lose(&mut self, slot: usize, now: Nanos, why: &str) {
         while let Some(request) = self.slots[slot].under_way.pop_front() {
             self.under_way -= 1;
-            self.measure.lost(request, why);
+            self.measure.lost(request, now, why);
         }
     }
 

@@ -3,6 +3,8 @@
 use crate::server::{answering, echo, server};
 use crate::support::example::Example;
 use crate::{assert_accounted, count, errors, number, report};
+use std::thread;
+use std::time::Duration;
 
 #[test]
 fn in_a_closed_loop_the_server_has_seen_what_is_reported() {
@@ -75,18 +77,23 @@ fn a_churn_makes_a_connection_for_each_request() {
 
 #[test]
 fn an_idle_army_says_nothing_and_is_counted() {
-    // Every tenth connection is closed at once.
+    const STANDS: Duration = Duration::from_millis(600);
+    // Every tenth connection is closed once the army has stood for a while.
     let server = server(|mut peer| {
-        if peer.number % 10 != 0 {
+        if peer.number % 10 == 0 {
+            thread::sleep(STANDS); // the course of time is the subject
+        } else {
             assert_eq!(peer.read(&mut [0; 1]), b"", "an idle connection speaks");
         }
     });
     let address = server.address.to_string();
-    let it = report(&["idle", &address, "-c40", "-d200ms", "--warmup=100ms"]);
+    let it = report(&["idle", &address, "-c40", "-d1500ms", "--warmup=0"]);
     assert_eq!((server.seen.connections(), server.seen.bytes()), (40, 0));
     assert_eq!(count(&it, "/connections/opened"), 40);
     assert_eq!(count(&it, "/connections/closed_by_peer"), 4);
+    // No request and no answer comes to turn the rows, and yet each tells of its own time.
     let open = it["intervals"]["open_connections"].as_array().unwrap();
+    assert_eq!(open.first().unwrap().as_u64(), Some(40), "{it:#}");
     assert_eq!(open.last().unwrap().as_u64(), Some(36), "{it:#}");
 }
 
