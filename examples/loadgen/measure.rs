@@ -211,12 +211,23 @@ impl Measure {
         }
     }
 
-    /// It was given up after a while, which it counts with: else what never comes would make the
-    /// percentiles better.
-    pub(crate) fn gave_up(&mut self, due: Nanos, now: Nanos, why: &str) {
+    /// It was given up with all that its connection owed, and counts with the time that it was waited
+    /// for: else what never comes would make the percentiles better. That is no less than the `timeout`:
+    /// who is cut off for an older request would have waited as long for a younger one.
+    pub(crate) fn timed_out(&mut self, due: Nanos, now: Nanos, timeout: Nanos) {
+        self.gave_up(due, now, now.saturating_sub(due).max(timeout), "timeout");
+    }
+
+    /// It could not be sent until the run was over, and counts with the time that it was held back.
+    pub(crate) fn never_sent(&mut self, due: Nanos, now: Nanos) {
+        self.gave_up(due, now, now.saturating_sub(due), "never sent");
+    }
+
+    fn gave_up(&mut self, due: Nanos, now: Nanos, waited: Nanos, why: &str) {
         if self.counts(due) {
-            self.latency.saturating_record(now.saturating_sub(due));
             self.error(now, why);
+            self.latency.saturating_record(waited);
+            self.row_latency.saturating_record(waited);
         }
     }
 
@@ -347,15 +358,24 @@ mod tests {
     fn what_is_given_up_counts_with_the_time_it_was_waited_for() {
         let mut measure = Measure::new();
         measure.begin(0, 1_000_000_000);
-        measure.gave_up(0, 5_000_000, "timeout");
+        measure.timed_out(0, 5_000_000, 2_000_000);
+        measure.never_sent(0, 4_000_000);
         measure.lost(request(0, 0), 5_000_000, "closed");
         assert!(measure.latency.max() >= 5_000_000);
-        assert_eq!(measure.latency.len(), 1);
-        let errors: Vec<_> = measure.errors.into_iter().collect();
-        assert_eq!(
-            errors,
-            [("closed".to_string(), 1), ("timeout".to_string(), 1)]
-        );
+        assert_eq!(measure.latency.len(), 2);
+        let errors: Vec<&str> = measure.errors.keys().map(String::as_str).collect();
+        assert_eq!(errors, ["closed", "never sent", "timeout"]);
+    }
+
+    #[test]
+    fn who_is_cut_off_for_an_older_request_has_waited_as_long_for_the_younger() {
+        let mut measure = Measure::new();
+        measure.begin(0, 1_000_000_000);
+        measure.timed_out(0, 5_000_000, 5_000_000);
+        measure.timed_out(4_999_000, 5_000_000, 5_000_000);
+        assert!(measure.latency.min() >= 4_990_000);
+        measure.end(1_000_000_000);
+        assert!(measure.rows[0].p50 >= 4_990_000, "{:?}", measure.rows);
     }
 
     #[test]
@@ -382,7 +402,7 @@ mod tests {
         measure.lost(request(10, 10), 250, "closed");
         measure.left(350);
         measure.connected(450, 1);
-        measure.gave_up(10, 550, "timeout");
+        measure.timed_out(10, 550, 100);
         measure.left(650);
         measure.end(700);
         let column = |take: fn(&Row) -> u64| measure.rows.iter().map(take).collect::<Vec<_>>();

@@ -3,6 +3,7 @@
 //! An idle timeout of the socket would not do: a server that sends a byte now and then is not idle, and
 //! one that nobody has asked anything is.
 
+use crate::pace::Nanos;
 use crate::run::{Run, Shared};
 use netloop::{Net, SocketId};
 use std::time::Duration;
@@ -18,9 +19,12 @@ pub(crate) fn watch(net: &mut Net, run: &Shared) {
     let period = (timeout / 20).clamp(FINEST, COARSEST);
     let run = run.clone();
     net.set_interval(period, move |net| {
-        let slots = run.borrow().slots.len();
+        let (slots, now) = {
+            let run = run.borrow();
+            (run.slots.len(), run.clock.now()) // one reading for all of a million
+        };
         for slot in 0..slots {
-            let overdue = run.borrow_mut().cut_off(slot);
+            let overdue = run.borrow_mut().cut_off(slot, now);
             if let Some(mut socket) = overdue.and_then(|id| net.socket(id)) {
                 socket.destroy();
             }
@@ -31,8 +35,7 @@ pub(crate) fn watch(net: &mut Net, run: &Shared) {
 impl Run {
     /// Gives up what `slot` has under way if the oldest of it is overdue; answers with the socket
     /// to close.
-    fn cut_off(&mut self, slot: usize) -> Option<SocketId> {
-        let now = self.clock.now();
+    fn cut_off(&mut self, slot: usize, now: Nanos) -> Option<SocketId> {
         let oldest = self.slots[slot].under_way.front()?;
         if now.saturating_sub(oldest.sent) <= self.timeout() {
             return None;

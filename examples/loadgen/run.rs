@@ -177,7 +177,7 @@ impl Run {
     pub(crate) fn drop_due(&mut self, now: Nanos) {
         while let Some(due) = self.take_due(now) {
             self.measure.sent(due);
-            self.measure.gave_up(due, now, "never sent");
+            self.measure.never_sent(due, now);
         }
     }
 
@@ -333,9 +333,10 @@ impl Run {
 
     /// As [`lose`](Run::lose), for requests that were waited for in vain.
     pub(crate) fn give_up(&mut self, slot: usize, now: Nanos) {
+        let timeout = self.timeout();
         while let Some(request) = self.slots[slot].under_way.pop_front() {
             self.under_way -= 1;
-            self.measure.gave_up(request.due, now, "timeout");
+            self.measure.timed_out(request.due, now, timeout);
         }
     }
 

@@ -107,6 +107,23 @@ fn who_never_answers_is_cut_off_and_the_time_counts() {
 }
 
 #[test]
+fn requests_behind_the_one_that_is_given_up_do_not_make_the_latencies_better() {
+    // It keeps silent: the first request is cut off after the timeout, and behind it on the same
+    // connection wait others that are up to the whole timeout younger.
+    let silent = server(|mut peer| while !peer.read(&mut [0; 4096]).is_empty() {});
+    let address = silent.address.to_string();
+    let load = ["open", &address, "-c1", "-p1000", "-r500", "-d600ms"];
+    let it = report(&[&load[..], &["--warmup=0", "--timeout=300ms"]].concat());
+    let timeouts = error(&it, "timeout");
+    assert!(timeouts > 100, "{it:#}");
+    assert_eq!(count(&it, "/latency/count"), count(&it, "/requests/sent"));
+    assert!(number(&it, "/latency/p50") >= 299e3, "{it:#}");
+    let rows = it["intervals"]["p50"].as_array().unwrap();
+    let drawn = rows.iter().any(|row| row.as_f64().unwrap() >= 290e3);
+    assert!(drawn, "{it:#}");
+}
+
+#[test]
 fn a_churn_counts_visits_that_came_to_nothing() {
     // Every other visitor is sent away without an answer.
     let server = server(|mut peer| {
