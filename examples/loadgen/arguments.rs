@@ -129,6 +129,7 @@ const MOST_CONNECTIONS: usize = 1_000_000;
 const MOST_PIPELINED: usize = 10_000;
 /// A page has colours for so many runs beside its own.
 const MOST_COMPARED: usize = 5;
+/// Of a request, and of all that a connection has under way together.
 const MOST_BYTES: usize = 64 << 20;
 /// More than a core can send; what was never sent is counted one by one.
 const MOST_PER_SECOND: f64 = 1e7;
@@ -263,6 +264,11 @@ impl Arguments {
         }
         if !said_size {
             self.size = if self.mode == Mode::Bulk { 65_536 } else { 64 };
+        }
+        if self.size.saturating_mul(self.pipeline) > MOST_BYTES {
+            return Err(format!(
+                "-s times -p may be at most {MOST_BYTES}: so much one connection may have under way"
+            ));
         }
         if self.outputs.is_empty() {
             self.outputs.push(Output {
@@ -452,6 +458,10 @@ mod tests {
                 "-r takes how many a second, above 0 and at most 1e7",
             ),
             ("closed -r 5", "-r goes with open, not with closed"),
+            (
+                "-s 65536 -p 1025",
+                "-s times -p may be at most 67108864: so much one connection may have under way",
+            ),
             ("bulk --protocol http", "bulk is for --protocol echo"),
             ("churn -p 2", "-p has no meaning with churn"),
             (

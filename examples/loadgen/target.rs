@@ -55,9 +55,14 @@ impl Target {
     }
 }
 
-/// Small requests leave at once, and nobody is waited for longer than the timeout.
+/// Small requests leave at once, and nobody is waited for longer than the timeout. What waits to be
+/// sent is bounded by what the arguments allow to be under way: a cap below that would destroy sockets
+/// of which the report would then say that the server had closed them.
 fn with_settings(options: ConnectOptions, arguments: &Arguments) -> ConnectOptions {
-    options.no_delay(true).connect_timeout(arguments.timeout)
+    options
+        .no_delay(true)
+        .connect_timeout(arguments.timeout)
+        .write_cap(None)
 }
 
 fn is_loopback(address: &Address) -> bool {

@@ -35,6 +35,18 @@ fn in_a_closed_loop_the_server_has_seen_what_is_reported() {
 }
 
 #[test]
+fn as_much_may_be_under_way_as_was_asked_for() {
+    // Twice what a socket queues unless it is told otherwise.
+    let echo = echo();
+    let address = echo.address.to_string();
+    let it = report(&[&address, "-c1", "-p512", "-s65536", "-d200ms", "--warmup=0"]);
+    assert!(count(&it, "/requests/answered") >= 512, "{it:#}");
+    assert_eq!(errors(&it), 0, "{it:#}");
+    assert_eq!(count(&it, "/connections/closed_by_peer"), 0, "{it:#}");
+    assert_accounted(&it);
+}
+
+#[test]
 fn the_warm_up_is_load_that_is_not_counted() {
     let echo = echo();
     let address = echo.address.to_string();
