@@ -169,12 +169,16 @@ impl Run {
         self.connecting -= 1;
         let slot = &mut self.slots[slot];
         slot.state = State::Connected;
-        self.measure
-            .connected(now, now.saturating_sub(slot.connect_began));
-        if slot.was_connected && self.arguments.mode != Mode::Churn {
-            self.measure.reconnects += 1;
+        let took = now.saturating_sub(slot.connect_began);
+        let again = std::mem::replace(&mut slot.was_connected, true);
+        self.measure.connected(now);
+        match self.is_churn() {
+            true => self.measure.visit_connect_took(now, took),
+            false => {
+                self.measure.connect_took(took);
+                self.measure.reconnects += u64::from(again);
+            }
         }
-        slot.was_connected = true;
     }
 
     fn take_answers(&mut self, slot: usize, data: &[u8], now: Nanos) -> Result<(), Wrong> {

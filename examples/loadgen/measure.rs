@@ -59,6 +59,7 @@ pub(crate) struct Measure {
     pub(crate) latency: Histogram<u64>,
     /// From when it was sent until its answer.
     pub(crate) service: Histogram<u64>,
+    /// How long connecting took: of a churn's window, or in other modes of the whole run.
     pub(crate) connect: Histogram<u64>,
     /// How late requests were sent although a connection was free: the generator's own doing.
     pub(crate) late: Histogram<u64>,
@@ -242,11 +243,22 @@ impl Measure {
         count(&mut self.connect_errors, why);
     }
 
-    pub(crate) fn connected(&mut self, now: Nanos, took: Nanos) {
+    pub(crate) fn connected(&mut self, now: Nanos) {
         self.turn_rows(now);
         self.opened += 1;
         self.open += 1;
+    }
+
+    /// How long it took to connect, at whatever time of the run that was.
+    pub(crate) fn connect_took(&mut self, took: Nanos) {
         self.connect.saturating_record(took);
+    }
+
+    /// The same, where connecting is the load itself: of the window only.
+    pub(crate) fn visit_connect_took(&mut self, now: Nanos, took: Nanos) {
+        if self.is_open(now) {
+            self.connect_took(took);
+        }
     }
 
     /// A socket that was connected is no longer.
@@ -346,6 +358,20 @@ mod tests {
     }
 
     #[test]
+    fn connects_of_visits_count_in_the_window_only_and_those_of_an_army_always() {
+        let mut measure = Measure::new();
+        measure.visit_connect_took(50, 1000);
+        measure.connect_took(1000);
+        assert_eq!(measure.connect.len(), 1);
+        measure.begin(100, 100);
+        measure.visit_connect_took(150, 1000);
+        measure.connect_took(1000);
+        measure.end(200);
+        measure.visit_connect_took(250, 1000);
+        assert_eq!(measure.connect.len(), 3);
+    }
+
+    #[test]
     fn latency_counts_from_when_a_request_was_due() {
         let mut measure = Measure::new();
         measure.begin(0, 1_000_000_000);
@@ -393,15 +419,15 @@ mod tests {
     #[test]
     fn what_happens_after_a_silence_is_in_the_row_of_its_own_time() {
         let mut measure = Measure::new();
-        measure.connected(0, 1);
-        measure.connected(0, 1);
+        measure.connected(0);
+        measure.connected(0);
         measure.begin(0, 100);
         measure.sent(10);
         measure.sent(10);
         measure.bytes_out(120, 7);
         measure.lost(request(10, 10), 250, "closed");
         measure.left(350);
-        measure.connected(450, 1);
+        measure.connected(450);
         measure.timed_out(10, 550, 100);
         measure.left(650);
         measure.end(700);

@@ -42,6 +42,7 @@ pub(crate) struct Report {
     pub(crate) latency: Distribution,
     /// Of a schedule only: from when it was sent until its answer.
     pub(crate) service: Option<Distribution>,
+    /// How long connecting took: of a churn's window, or in other modes of the whole run.
     pub(crate) connect: Distribution,
     pub(crate) generator: Generator,
     pub(crate) intervals: Intervals,
