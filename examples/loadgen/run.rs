@@ -96,9 +96,12 @@ pub(crate) enum State {
 
 impl Run {
     pub(crate) fn new(arguments: Arguments, net: &Net) -> Run {
+        // Before anything else: what stands between the loop's reading of its clock and this one, such as
+        // the making of a large request, would be missing in every turn lag.
+        let clock = Clock::start(net);
         let request = protocol::request(&arguments);
         Run {
-            clock: Clock::start(net),
+            clock,
             phase: Phase::Ramp,
             measure: Measure::new(),
             slots: Vec::new(),
