@@ -61,7 +61,9 @@ pub(crate) struct Measure {
     pub(crate) service: Histogram<u64>,
     /// How long connecting took: of a churn's window, or in other modes of the whole run.
     pub(crate) connect: Histogram<u64>,
-    /// How late requests were sent although a connection was free: the generator's own doing.
+    /// How late requests were sent although a connection was free: the generator's own doing. Those that
+    /// were held back are in it with nothing, so that its percentiles are of as many requests as those
+    /// of the latencies, which they are compared with.
     pub(crate) late: Histogram<u64>,
     /// How late they were sent because no connection was free: the server's doing.
     pub(crate) held_back: Histogram<u64>,
@@ -171,10 +173,11 @@ impl Measure {
         }
     }
 
-    /// A request leaves that had to wait for a connection.
+    /// A request leaves that had to wait for a connection: not late by the generator's doing.
     pub(crate) fn held_back(&mut self, due: Nanos, now: Nanos) {
         if self.counts(due) {
             self.held_back.saturating_record(now.saturating_sub(due));
+            self.late.saturating_record(0);
         }
     }
 
@@ -402,6 +405,19 @@ mod tests {
         assert!(measure.latency.min() >= 4_990_000);
         measure.end(1_000_000_000);
         assert!(measure.rows[0].p50 >= 4_990_000, "{:?}", measure.rows);
+    }
+
+    #[test]
+    fn percentiles_of_lateness_are_of_all_requests_that_were_sent() {
+        let mut measure = Measure::new();
+        measure.begin(0, 1_000_000_000);
+        for _ in 0..99 {
+            measure.held_back(0, 8_000_000);
+        }
+        measure.late(0, 3_000_000);
+        assert_eq!((measure.late.len(), measure.held_back.len()), (100, 99));
+        assert!(measure.late.value_at_quantile(0.99) < 1000);
+        assert!(measure.late.max() >= 3_000_000);
     }
 
     #[test]

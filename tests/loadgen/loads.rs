@@ -65,8 +65,8 @@ fn an_open_loop_keeps_its_rate() {
     // The window begins and ends between two requests.
     assert!((sent as f64 - due).abs() <= 1.0, "{sent} sent, {due} due");
     assert_eq!(count(&it, "/requests/answered"), sent);
-    let late = count(&it, "/generator/send_lateness/count");
-    assert_eq!(late + count(&it, "/generator/held_back/count"), sent);
+    assert_eq!(count(&it, "/generator/send_lateness/count"), sent);
+    assert!(count(&it, "/generator/held_back/count") <= sent);
 }
 
 #[test]
