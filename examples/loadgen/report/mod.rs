@@ -107,7 +107,7 @@ pub(crate) struct Distribution {
 /// What the generator did itself.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Generator {
-    /// Share of a core, from 0 to 1, without spinning. Not known on every system.
+    /// Share of a core, from 0 to 1, without spinning, or more rather than less. Not known on every system.
     pub(crate) busy: Option<f64>,
     /// Share of the time in which it waited for a core that somebody else had.
     pub(crate) waited_for_core: Option<f64>,
@@ -117,7 +117,8 @@ pub(crate) struct Generator {
     pub(crate) turns: u64,
     /// From the poll to the reading of an answer.
     pub(crate) turn_lag: Distribution,
-    /// Of a schedule only: how late requests left although a connection was free.
+    /// Of a schedule only: how late requests left although a connection was free. Of all requests: one
+    /// that was held back instead was not late.
     pub(crate) send_lateness: Option<Distribution>,
     /// Of a schedule only: how late requests left that had to wait for a connection.
     pub(crate) held_back: Option<Distribution>,
@@ -232,10 +233,11 @@ fn settings(run: &Run) -> Settings {
 fn generator(measure: &Measure, cost: &Cost, paced: bool) -> Generator {
     let window = measure.window() as f64;
     let share = |nanos: Nanos| per_second(nanos as f64, window);
-    let cpu = |take: fn(Cpu) -> Nanos| cost.cpu.map(take);
     Generator {
-        busy: cpu(|cpu| cpu.used).map(|used| share(used.saturating_sub(cost.spun))),
-        waited_for_core: cpu(|cpu| cpu.waited).map(share),
+        busy: cost
+            .cpu
+            .map(|cpu| share(cpu.used.saturating_sub(spun_cpu(cost.spun, cpu)))),
+        waited_for_core: cost.cpu.map(|cpu| share(cpu.waited)),
         spun: share(cost.spun),
         syscalls: cost.syscalls,
         turns: cost.turns,
@@ -244,6 +246,13 @@ fn generator(measure: &Measure, cost: &Cost, paced: bool) -> Generator {
         held_back: paced.then(|| Distribution::of(&measure.held_back)),
         warnings: Vec::new(),
     }
+}
+
+/// How much of the core's time was spinning, at least. Spinning is timed by the clock on the wall, and
+/// so contains what the generator waited for its core meanwhile. Nobody knows how much of the waiting that
+/// was; all of it is assumed, so that the generator is never called less busy than it was.
+fn spun_cpu(spun: Nanos, cpu: Cpu) -> Nanos {
+    spun.saturating_sub(cpu.waited)
 }
 
 fn per_second(amount: f64, seconds: f64) -> f64 {
@@ -348,6 +357,22 @@ mod tests {
         let it = Distribution::of(&histogram);
         assert_eq!((it.count, it.max, it.curve.len()), (0, 0.0, 0));
         assert_eq!(per_second(5.0, 0.0), 0.0);
+    }
+
+    #[test]
+    fn waiting_for_the_core_while_it_spun_makes_no_generator_less_busy() {
+        let mut measure = Measure::new();
+        measure.begin(0, 1000);
+        measure.end(1000);
+        // It had the core for half of the time, and spun on the wall for six tenths.
+        let cost = |waited| Cost {
+            cpu: Some(Cpu { used: 500, waited }),
+            spun: 600,
+            ..Cost::default()
+        };
+        assert_eq!(generator(&measure, &cost(500), true).busy, Some(0.4));
+        assert_eq!(generator(&measure, &cost(200), true).busy, Some(0.1));
+        assert_eq!(generator(&measure, &cost(0), true).busy, Some(0.0));
     }
 
     #[test]
