@@ -11,6 +11,9 @@
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
 //! and the line that is printed says what it chose. Try it with `nc 127.0.0.1 7000`.
 
+#[path = "common/words.rs"]
+mod words;
+
 use netloop::{Acceptor, Error, Handler, Reactor, Server, Socket};
 use std::cell::OnceCell;
 use std::io;
@@ -117,11 +120,13 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    if std::env::args().any(|word| word == "--help" || word == "-h") {
+    let words = words::words();
+    let asks = |words: &Vec<String>| words.iter().any(|word| word == "--help" || word == "-h");
+    if words.as_ref().is_ok_and(asks) {
         println!("{USAGE}");
         return ExitCode::SUCCESS;
     }
-    let arguments = match parse(std::env::args().skip(1)) {
+    let arguments = match words.and_then(|words| parse(words.into_iter())) {
         Ok(arguments) => arguments,
         Err(mistake) => {
             eprintln!("{mistake}\n{USAGE}");

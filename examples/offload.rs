@@ -10,6 +10,9 @@
 //! `nc 127.0.0.1 7000` and `2000 hello`, and leave before the two seconds are over. A client that ends
 //! its side (`nc -N` at the end of its input) has left too: sockets are not half-open by default.
 
+#[path = "common/words.rs"]
+mod words;
+
 use netloop::{Handler, Reactor, Socket};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -70,7 +73,13 @@ fn business(question: &str) -> String {
 const USAGE: &str = "usage: offload [ADDRESS | PORT]";
 
 fn main() -> ExitCode {
-    let mut words = std::env::args().skip(1);
+    let mut words = match words::words() {
+        Ok(words) => words.into_iter(),
+        Err(mistake) => {
+            eprintln!("{mistake}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
     let address = match (words.next(), words.next()) {
         (Some(word), _) if word == "--help" || word == "-h" => {
             println!("{USAGE}");

@@ -10,6 +10,9 @@
 //! stands on stdout, together with the number that repeats it. With `--tally` stdout tells what
 //! happened in how many of the seeds.
 
+#[path = "common/words.rs"]
+mod words;
+
 use netloop::sim::campaign::{self, Failure, Tally};
 use std::ops::Range;
 use std::process::ExitCode;
@@ -25,7 +28,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = match parse(std::env::args().skip(1)) {
+    let arguments = match words::words().and_then(|words| parse(words.into_iter())) {
         Ok(arguments) => arguments,
         Err(mistake) => {
             eprintln!("{mistake}");

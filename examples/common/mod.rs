@@ -1,6 +1,8 @@
 //! What the examples have in common: where to listen, how to end, and how to take leave.
 #![allow(dead_code)] // each example uses its own part
 
+mod words;
+
 use netloop::{Error, Handler, Server, Socket};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -31,18 +33,7 @@ pub(crate) fn run(
     usage: &str,
     example: impl FnOnce(SocketAddr, Vec<String>) -> Result<(), Failure>,
 ) -> ExitCode {
-    let mut words: Vec<String> = std::env::args().skip(1).collect();
-    if words.iter().any(|word| word == "--help" || word == "-h") {
-        println!("{usage}");
-        return ExitCode::SUCCESS;
-    }
-    let first = words.first().filter(|word| !word.starts_with('-'));
-    let listen = match first {
-        Some(_) => address(&words.remove(0)),
-        None => Ok(SocketAddr::from(([127, 0, 0, 1], 7000))),
-    };
-    let outcome = listen.map_err(Failure::Usage);
-    match outcome.and_then(|listen| example(listen, words)) {
+    match with_arguments(usage, example) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(mistake)) => {
             eprintln!("{mistake}\n{usage}");
@@ -53,6 +44,23 @@ pub(crate) fn run(
             ExitCode::FAILURE
         }
     }
+}
+
+fn with_arguments(
+    usage: &str,
+    example: impl FnOnce(SocketAddr, Vec<String>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut words = words::words()?;
+    if words.iter().any(|word| word == "--help" || word == "-h") {
+        println!("{usage}");
+        return Ok(());
+    }
+    let first = words.first().filter(|word| !word.starts_with('-'));
+    let listen = match first {
+        Some(_) => address(&words.remove(0))?,
+        None => SocketAddr::from(([127, 0, 0, 1], 7000)),
+    };
+    example(listen, words)
 }
 
 /// An IP address with a port, or a port of 127.0.0.1.

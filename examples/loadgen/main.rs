@@ -78,6 +78,8 @@ mod run;
 mod schedule;
 mod target;
 mod verdict;
+#[path = "../common/words.rs"]
+mod words;
 
 use arguments::{Arguments, Format, HELP, Output, USAGE};
 use netloop::Reactor;
@@ -90,11 +92,13 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 fn main() -> ExitCode {
-    if std::env::args().any(|word| word == "--help" || word == "-h") {
+    let words = words::words();
+    let asks = |words: &Vec<String>| words.iter().any(|word| word == "--help" || word == "-h");
+    if words.as_ref().is_ok_and(asks) {
         println!("{USAGE}\n\n{HELP}");
         return ExitCode::SUCCESS;
     }
-    let prepared = arguments::parse(std::env::args().skip(1)).and_then(|arguments| {
+    let prepared = words.and_then(arguments::parse).and_then(|arguments| {
         let others = prepare(&arguments)?;
         Ok((arguments, others))
     });

@@ -23,6 +23,8 @@ mod server;
 #[cfg(feature = "bench")]
 mod stand_in;
 mod table;
+#[path = "../common/words.rs"]
+mod words;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -42,7 +44,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = match words::words() {
+        Ok(words) => words,
+        Err(mistake) => return refuse(&mistake),
+    };
     if words.iter().any(|word| word == "--help" || word == "-h") {
         let _ = writeln!(io::stdout(), "{USAGE}"); // who does not listen needs no help
         return ExitCode::SUCCESS;
@@ -54,10 +59,7 @@ fn main() -> ExitCode {
         [real::CLIENTS, echo, silent] => clients::follow_orders(echo, silent),
         _ => match parse(&words) {
             Ok(arguments) => report(&arguments, &mut io::stdout()),
-            Err(mistake) => {
-                eprintln!("{mistake}\n{USAGE}");
-                return ExitCode::from(2);
-            }
+            Err(mistake) => return refuse(&mistake),
         },
     };
     match outcome {
@@ -67,6 +69,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn refuse(mistake: &str) -> ExitCode {
+    eprintln!("{mistake}\n{USAGE}");
+    ExitCode::from(2)
 }
 
 /// What a part ends with; anything may go wrong in it.

@@ -15,3 +15,4 @@ mod kv;
 mod per_core;
 mod proxy;
 mod survival;
+mod words;
