@@ -159,3 +159,34 @@ fn a_page_of_nothing_but_connections_has_no_empty_plots() {
         "{page}"
     );
 }
+
+#[test]
+fn a_report_that_somebody_has_edited_is_refused_or_shown() {
+    let (echo, directory) = (echo(), Directory::new());
+    let (address, json) = (echo.address.to_string(), directory.path("run.json"));
+    let json_output = format!("json={}", json.display());
+    output(&[&address, "-c1", "-d200ms", "--output", &json_output]);
+    let mut it: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+
+    let compare = format!("--compare={}", json.display());
+    for seconds in [0.0, -1.0] {
+        it["intervals"]["seconds"] = seconds.into();
+        fs::write(&json, it.to_string()).unwrap();
+        let outcome = example::run("loadgen", &[&address, "-c1", "-d100ms", &compare]);
+        let words = String::from_utf8_lossy(&outcome.stderr);
+        assert_eq!(outcome.status.code(), Some(2), "{words}");
+        let mistake = format!(
+            "{}: no interval is {seconds} seconds long\n",
+            json.display()
+        );
+        assert!(words.starts_with(&mistake), "{words}");
+    }
+
+    it["intervals"]["seconds"] = 1e-308.into(); // a rate that is infinite
+    it["intervals"]["max"][0] = 1e308.into();
+    it["latency"]["curve"] = serde_json::json!([[0.0, 1e-320], [1.0, 1e308]]);
+    fs::write(&json, it.to_string()).unwrap();
+    let page = output(&[&address, "-c1", "-d100ms", &compare, "--output=html"]);
+    assert!(!page.contains("NaN"), "every point has a place");
+    assert!(page.len() < 1_000_000, "{} bytes", page.len());
+}

@@ -3,7 +3,7 @@
 //! Up to six runs, each with a colour of its own, in a table and in plots over percentiles and over
 //! time. Light or dark is as the reader's system has it.
 
-use super::plot::{Axis, Line, Scale, escape, svg};
+use super::plot::{Axis, Line, Scale, escape, most, svg};
 use super::text::{self, grouped, time};
 use super::{Intervals, Report};
 use std::fmt::Write;
@@ -192,7 +192,7 @@ fn percentiles(runs: &[&Report]) -> String {
         }
     }
     let points = || lines.iter().flat_map(|line| &line.points);
-    let rarest = points().map(|it| it.0).fold(10.0, f64::max);
+    let rarest = most(points().map(|it| it.0), 10.0);
     let x = Axis {
         scale: Scale::Logarithmic {
             from: 1.0,
@@ -233,7 +233,7 @@ fn latency_over_time(lines: &[Line]) -> String {
 
 fn seconds(lines: &[Line]) -> Axis {
     let times = lines.iter().flat_map(|line| &line.points).map(|it| it.0);
-    let to = times.fold(0.0, f64::max).max(0.1);
+    let to = most(times, 0.1);
     let whole = Scale::Linear { from: 0.0, to };
     let mut axis = Axis::new(whole, "seconds", short_number);
     axis.ticks.retain(|(at, _)| *at <= to);

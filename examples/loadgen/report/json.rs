@@ -22,11 +22,16 @@ pub(crate) fn read(file: &Path) -> Result<Report, String> {
 fn parse(text: &str) -> Result<Report, String> {
     let report: Report = serde_json::from_str(text)
         .map_err(|error| format!("no report of --output json ({error})"))?;
-    match report.loadgen {
-        VERSION => Ok(report),
-        other => Err(format!(
-            "a report of form {other}, this program reads {VERSION}"
-        )),
+    if report.loadgen != VERSION {
+        return Err(format!(
+            "a report of form {}, this program reads {VERSION}",
+            report.loadgen
+        ));
+    }
+    let seconds = report.intervals.seconds;
+    match seconds > 0.0 {
+        true => Ok(report),
+        false => Err(format!("no interval is {seconds} seconds long")),
     }
 }
 

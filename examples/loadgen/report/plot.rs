@@ -19,10 +19,21 @@ pub(super) enum Scale {
     Logarithmic { from: f64, to: f64 },
 }
 
+/// More of anything than there is, in microseconds half a million years. A report may come from a file
+/// that somebody has edited: what lies beyond is not what a scale is made for, and stands at its end.
+const MOST: f64 = 1e18;
+/// Less than is ever told apart.
+const LEAST: f64 = 1e-6;
+
+/// The largest value that a scale is made for, or `least` if that is more.
+pub(super) fn most(values: impl Iterator<Item = f64>, least: f64) -> f64 {
+    values.filter(|value| *value <= MOST).fold(least, f64::max)
+}
+
 impl Scale {
     /// From zero to a round number that holds all `values`.
     pub(super) fn from_zero(values: impl Iterator<Item = f64>) -> Scale {
-        let most = values.fold(0.0, f64::max);
+        let most = most(values, 0.0);
         let step = step(most);
         let to = (most / step).ceil() * step;
         Scale::Linear {
@@ -34,7 +45,7 @@ impl Scale {
     /// Round numbers around all `values` that are above zero.
     pub(super) fn around(values: impl Iterator<Item = f64>) -> Scale {
         let (mut least, mut most) = (f64::INFINITY, 0.0f64);
-        for value in values.filter(|value| *value > 0.0 && value.is_finite()) {
+        for value in values.filter(|value| (LEAST..=MOST).contains(value)) {
             least = least.min(value);
             most = most.max(value);
         }
@@ -288,6 +299,18 @@ mod tests {
                 let place = scale.place(value);
                 assert!((0.0..=1.0).contains(&place), "{scale:?} {value}: {place}");
             }
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_have_measured_makes_no_scale() {
+        for absurd in [f64::INFINITY, f64::NAN, f64::MAX, 5e-324, -f64::MAX] {
+            let linear = Scale::from_zero([absurd, 70.0].into_iter());
+            assert_eq!(linear, Scale::from_zero([70.0].into_iter()), "{absurd}");
+            let logarithmic = Scale::around([absurd, 70.0].into_iter());
+            assert_eq!(logarithmic, Scale::around([70.0].into_iter()), "{absurd}");
+            let few = Scale::around([absurd].into_iter()).ticks().len();
+            assert!(few < 100, "{absurd}: {few} ticks");
         }
     }
 
