@@ -2,6 +2,7 @@
 //!
 //! Reads words and nothing else: no file is opened and no host is looked up here.
 
+use crate::report::html::MOST_RUNS;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -127,8 +128,8 @@ pub(crate) enum Format {
 /// More than any machine holds, and few enough that a slip of the finger takes no memory.
 const MOST_CONNECTIONS: usize = 1_000_000;
 const MOST_PIPELINED: usize = 10_000;
-/// A page has colours for so many runs beside its own.
-const MOST_COMPARED: usize = 5;
+/// A page has a colour for each, and one for its own run.
+const MOST_COMPARED: usize = MOST_RUNS - 1;
 /// Of a request, and of all that a connection has under way together.
 const MOST_BYTES: usize = 64 << 20;
 /// More than a core can send; what was never sent is counted one by one.
