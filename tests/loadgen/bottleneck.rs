@@ -4,19 +4,10 @@ use crate::server::echo;
 use crate::support::{PATIENCE, Process, example};
 use crate::{assert_accounted, count, number, report};
 use std::io::Read;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(400);
-
-/// Sends a signal to a child.
-#[track_caller]
-fn signal(child: &Process, name: &str) {
-    let pid = child.0.id().to_string();
-    let outcome = Command::new("kill").args([name, &pid]).status().unwrap();
-    assert!(outcome.success(), "kill {name}");
-}
 
 #[test]
 fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
@@ -31,9 +22,9 @@ fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
         assert!(Instant::now() < deadline, "no load");
         thread::yield_now();
     }
-    signal(&child, "-STOP");
+    child.signal("STOP");
     thread::sleep(PAUSE); // it stands still, which is the subject
-    signal(&child, "-CONT");
+    child.signal("CONT");
 
     let mut json = String::new();
     let mut stdout = child.0.stdout.take().unwrap();
@@ -42,7 +33,7 @@ fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
     let it: serde_json::Value = serde_json::from_str(&json).unwrap();
     // What was due meanwhile was sent late although every connection was free. The server did
     // nothing wrong; the latencies are bad all the same, and the report says whose they are. A stop
-    // takes hold a moment after `kill` has returned, so a little of the pause may be missing.
+    // takes hold a moment after it was sent, so a little of the pause may be missing.
     let pause = PAUSE.as_secs_f64() * 1e6 * 0.75;
     assert!(
         number(&it, "/generator/send_lateness/max") >= pause,
@@ -66,10 +57,11 @@ fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
 #[cfg(target_os = "linux")]
 fn the_use_of_its_core_is_a_share_of_the_time() {
     let echo = echo();
-    let it = report(&[&echo.address.to_string(), "-c1", "-d200ms", "--warmup=0"]);
+    let it = report(&[&echo.address.to_string(), "-c1", "-d500ms", "--warmup=0"]);
+    // The kernel counts by its tick, so that each end of the window may be off by some milliseconds.
     if std::path::Path::new("/proc/self/schedstat").exists() {
         let busy = number(&it, "/generator/busy");
-        assert!(busy > 0.0 && busy < 1.05, "{it:#}");
+        assert!(busy > 0.0 && busy < 1.1, "{it:#}");
     }
     // It asks the kernel for at least a send and a receive for each.
     let answered = count(&it, "/requests/answered");

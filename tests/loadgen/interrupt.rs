@@ -5,7 +5,6 @@ use crate::server::echo;
 use crate::support::{PATIENCE, Process, example};
 use crate::{assert_accounted, count, number};
 use std::io::Read;
-use std::process::Command;
 use std::thread;
 use std::time::Instant;
 
@@ -22,9 +21,7 @@ fn an_interrupted_load_is_reported_as_far_as_it_came() {
             assert!(Instant::now() < deadline, "no load");
             thread::yield_now();
         }
-        let pid = child.0.id().to_string();
-        let kill = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-        assert!(kill.success());
+        child.signal("INT");
         let mut json = String::new();
         let mut stdout = child.0.stdout.take().unwrap();
         stdout.read_to_string(&mut json).unwrap();

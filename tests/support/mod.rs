@@ -16,7 +16,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -487,6 +487,17 @@ pub fn sends(net: &Net) -> u64 {
 
 /// A child process that does not outlive its test.
 pub struct Process(pub Child);
+
+impl Process {
+    /// Sends a signal: `STOP`. By the shell, which has the command built in: `kill` as a program is
+    /// not on every machine.
+    #[track_caller]
+    pub fn signal(&self, name: &str) {
+        let script = format!("kill -{name} {}", self.0.id());
+        let outcome = Command::new("sh").args(["-c", &script]).status().unwrap();
+        assert!(outcome.success(), "{script}");
+    }
+}
 
 impl Drop for Process {
     fn drop(&mut self) {
