@@ -5,7 +5,7 @@
 //! or one of its `#[doc(alias)]`. The page `from_node` of the book has the same list, made by
 //!
 //! ```sh
-//! NETLOOP_WRITE_BOOK=1 cargo test --test node_names
+//! NETLOOP_WRITE_BOOK=1 cargo test --test book --test node_names -- --test-threads=1
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,7 +25,10 @@ use Became::{Absent, Here};
 /// A type, or none for what stands alone, and names of Node's that belong there.
 type Section = (&'static str, &'static [(&'static str, Became)]);
 
-const POSITIONAL: Became = Absent("goes before the options: `ListenOptions::from((host, port))`");
+const LISTEN_POSITIONAL: Became =
+    Absent("goes before the options: `ListenOptions::from((host, port))`");
+const CONNECT_POSITIONAL: Became =
+    Absent("goes before the options: `ConnectOptions::from((host, port))`");
 const CLOSE_OR_DESTROY: Became =
     Absent("call `Server::close` or `Socket::destroy_with` where the signal is noticed");
 const NO_ASYNC: Became = Absent("for async code, which netloop is not for");
@@ -53,8 +56,8 @@ const NAMES: &[Section] = &[
         ("diagnostics_channel", Absent("the log has a line for each change in a socket's life")),
     ]),
     ("ListenOptions", &[
-        ("port", POSITIONAL),
-        ("host", POSITIONAL),
+        ("port", LISTEN_POSITIONAL),
+        ("host", LISTEN_POSITIONAL),
         ("path", Here("path")),
         ("fd", Here("ListenOptions")),
         ("backlog", Here("backlog")),
@@ -90,8 +93,8 @@ const NAMES: &[Section] = &[
         ("asyncIterator", NO_ASYNC),
     ]),
     ("ConnectOptions", &[
-        ("port", POSITIONAL),
-        ("host", POSITIONAL),
+        ("port", CONNECT_POSITIONAL),
+        ("host", CONNECT_POSITIONAL),
         ("path", Here("path")),
         ("fd", Here("Net::adopt")),
         ("handle", Here("Net::adopt")),
