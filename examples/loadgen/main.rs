@@ -25,7 +25,8 @@
 //! was free, which is the server's doing, *sent late* if one was, which is the generator's.
 //!
 //! Requests that were never answered count with the time for which they were waited for, the timeout at
-//! least, so that what never comes does not make the percentiles better. Those lost with a reset are counted as errors only.
+//! least, so that what never comes does not make the percentiles better. Those lost with a reset are
+//! counted as errors only.
 //!
 //! # Whose figures they are
 //!

@@ -19,8 +19,8 @@ pub(super) enum Scale {
     Logarithmic { from: f64, to: f64 },
 }
 
-/// More of anything than there is, in microseconds half a million years. A report may come from a file
-/// that somebody has edited: what lies beyond is not what a scale is made for, and stands at its end.
+/// More of anything than there is: as microseconds, thirty thousand years. A report may come from a file
+/// that somebody has edited; what lies beyond is not what a scale is made for, and stands at its end.
 const MOST: f64 = 1e18;
 /// Less than is ever told apart.
 const LEAST: f64 = 1e-6;
