@@ -37,36 +37,47 @@ pub(super) fn run(plan: &Plan, connections: usize, bytes: usize) -> Result<Rate>
         })
     };
     let mut meter = Meter::start(plan, connections)?;
-    let mut visits = (0..connections)
-        .map(|index| visit(&poller, index))
-        .collect::<Result<Vec<_>>>()?;
+    let mut visits: Vec<Option<Visit>> = (0..connections).map(|_| None).collect();
     let mut buffer = vec![0; 64 * 1024];
-    while meter.turn(Instant::now())? {
-        poller.wait()?;
-        for event in &poller.events {
-            let index = event.data.u64() as usize;
-            let Visit {
-                stream,
-                message,
-                began,
-                received,
-            } = &mut visits[index];
-            let Some(read) = sockets::read(stream, &mut buffer)? else {
-                continue;
-            };
-            if !payload.batch(*message, 1)[*received..].starts_with(&buffer[..read]) {
-                return Err("other bytes came back than were sent".into());
-            }
-            *received += read;
-            if *received == bytes {
-                meter.count(1);
-                meter.round_trip(*began, Instant::now());
-                visits[index] = visit(&poller, index)?; // the old one is closed
+    while meter.next_window()? {
+        for (index, place) in visits.iter_mut().enumerate() {
+            *place = Some(visit(&poller, index)?);
+        }
+        let mut under_way = connections;
+        while meter.turn(Instant::now(), under_way)? {
+            poller.wait()?;
+            for event in &poller.events {
+                let index = event.data.u64() as usize;
+                let Some(Visit {
+                    stream,
+                    message,
+                    began,
+                    received,
+                }) = &mut visits[index]
+                else {
+                    continue;
+                };
+                let Some(read) = sockets::read(stream, &mut buffer)? else {
+                    continue;
+                };
+                if !payload.batch(*message, 1)[*received..].starts_with(&buffer[..read]) {
+                    return Err("other bytes came back than were sent".into());
+                }
+                *received += read;
+                if *received == bytes {
+                    meter.count(1);
+                    meter.round_trip(*began, Instant::now());
+                    // The old one is closed, in its own window.
+                    visits[index] = match meter.sends() {
+                        true => Some(visit(&poller, index)?),
+                        false => {
+                            under_way -= 1;
+                            None
+                        }
+                    };
+                }
             }
         }
-    }
-    for visit in visits {
-        sockets::reset(visit.stream);
     }
     meter.report()
 }

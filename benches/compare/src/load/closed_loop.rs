@@ -36,41 +36,41 @@ pub(super) fn run(plan: &Plan, connections: usize, pipelined: usize, bytes: usiz
         });
     }
     let mut meter = Meter::start(plan, connections * pipelined)?;
-    for connection in &mut all {
-        connection.sent_at = Instant::now();
-        sockets::send_batch(
-            &connection.stream,
-            payload.batch(connection.first, pipelined),
-        )?;
-    }
     let mut buffer = vec![0; 64 * 1024];
-    while meter.turn(Instant::now())? {
-        poller.wait()?;
-        for event in &poller.events {
-            let connection = &mut all[event.data.u64() as usize];
-            let Some(read) = sockets::read(&connection.stream, &mut buffer)? else {
-                continue;
-            };
-            let batch = payload.batch(connection.first, pipelined);
-            if !batch[connection.received..].starts_with(&buffer[..read]) {
-                return Err(format!(
-                    "other bytes came back than were sent, after {} of a batch",
-                    connection.received
-                ));
-            }
-            let before = connection.received / bytes;
-            connection.received += read;
-            meter.count((connection.received / bytes - before) as u64);
-            if connection.received == batch.len() {
-                let now = Instant::now();
-                meter.round_trip(connection.sent_at, now);
-                connection.first = payload.next(connection.first, pipelined);
-                connection.received = 0;
-                connection.sent_at = now;
-                sockets::send_batch(
-                    &connection.stream,
-                    payload.batch(connection.first, pipelined),
-                )?;
+    while meter.next_window()? {
+        for connection in &mut all {
+            connection.sent_at = Instant::now();
+            send(connection, &payload, pipelined)?;
+        }
+        let mut under_way = connections;
+        while meter.turn(Instant::now(), under_way)? {
+            poller.wait()?;
+            for event in &poller.events {
+                let connection = &mut all[event.data.u64() as usize];
+                let Some(read) = sockets::read(&connection.stream, &mut buffer)? else {
+                    continue;
+                };
+                let batch = payload.batch(connection.first, pipelined);
+                if !batch[connection.received..].starts_with(&buffer[..read]) {
+                    return Err(format!(
+                        "other bytes came back than were sent, after {} of a batch",
+                        connection.received
+                    ));
+                }
+                let before = connection.received / bytes;
+                connection.received += read;
+                meter.count((connection.received / bytes - before) as u64);
+                if connection.received == batch.len() {
+                    let now = Instant::now();
+                    meter.round_trip(connection.sent_at, now);
+                    connection.first = payload.next(connection.first, pipelined);
+                    connection.received = 0;
+                    connection.sent_at = now;
+                    match meter.sends() {
+                        true => send(connection, &payload, pipelined)?,
+                        false => under_way -= 1,
+                    }
+                }
             }
         }
     }
@@ -78,4 +78,11 @@ pub(super) fn run(plan: &Plan, connections: usize, pipelined: usize, bytes: usiz
         sockets::reset(connection.stream);
     }
     meter.report()
+}
+
+fn send(connection: &Connection, payload: &Payload, pipelined: usize) -> Result<()> {
+    sockets::send_batch(
+        &connection.stream,
+        payload.batch(connection.first, pipelined),
+    )
 }

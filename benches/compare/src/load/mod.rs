@@ -1,8 +1,9 @@
 //! The load generator: one thread, plain blocking connects, then epoll.
 //!
 //! Every load is closed: a connection sends when what it sent before has come back. So the server is
-//! as busy as it can be, and what a message costs it is told by its own CPU clock, read at the edges
-//! of short windows. Loads are bounded in time, and one that stalls is an error.
+//! as busy as it can be, and what a message costs it is told by its own CPU clock. That is read between
+//! short windows, when all that was sent is back and the server sleeps. Loads are bounded in time, and
+//! one that stalls is an error.
 
 mod bulk;
 mod churn;

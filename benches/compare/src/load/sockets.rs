@@ -121,6 +121,16 @@ impl Poller {
         .during("epoll_ctl")
     }
 
+    pub(super) fn change(
+        &self,
+        stream: &TcpStream,
+        index: usize,
+        interest: EventFlags,
+    ) -> Result<()> {
+        let index = EventData::new_u64(index as u64);
+        epoll::modify(&self.epoll, stream, index, interest).during("epoll_ctl")
+    }
+
     /// Fills `events`, with none after a while.
     pub(super) fn wait(&mut self) -> Result<()> {
         self.events.clear();

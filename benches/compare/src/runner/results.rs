@@ -86,7 +86,9 @@ impl Row {
         for report in reports {
             match report {
                 Report::Rate(rate) => {
-                    windows.extend(rate.windows.iter().filter(|window| window.messages > 0));
+                    // No message is free: a clock that stood still tells nothing.
+                    let tells = |window: &&Window| window.messages > 0 && window.cpu_nanos > 0;
+                    windows.extend(rate.windows.iter().filter(tells));
                     p50.extend(rate.p50_micros);
                     p99.extend(rate.p99_micros);
                 }
@@ -176,6 +178,13 @@ pub(super) mod tests {
         assert_eq!(netloop.p50_micros, Some(7500.0)); // in the middle of two rounds
         assert_eq!(netloop.p99_micros, None);
         assert_eq!(results.row("c50", "epoll").unwrap().ratio, Some(1.0));
+    }
+
+    #[test]
+    fn a_window_in_which_the_clock_stood_still_does_not_count() {
+        let row = Row::new("c50", "epoll", &[rate(&[0, 4000, 0])]);
+        assert_eq!(row.cost.map(|cost| cost.min), Some(4.0));
+        assert_eq!(Row::new("c50", "epoll", &[rate(&[0])]).cost, None);
     }
 
     #[test]
