@@ -4,7 +4,7 @@
 //! messages; the peer never sleeps. Unit: microseconds for a round trip, percent of a core for the loop. Needs
 //! two cores that nobody else wants.
 
-use super::measure::{Loop, Times, compute, cpu_share, spin_read};
+use super::measure::{Loop, Times, compute, cpu_share, rounds, spin_read};
 use netloop::{Event, handler_fn};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -29,7 +29,7 @@ pub(crate) fn run() {
             let echo = Loop::start(set, echo);
             let mut peer = echo.connect();
             let mut message = [7; 64];
-            let rounds = if pause.is_zero() { ROUNDS } else { ROUNDS / 5 };
+            let rounds = rounds(if pause.is_zero() { ROUNDS } else { ROUNDS / 5 });
             let (times, cpu) = cpu_share(&echo, || {
                 let round = |_| {
                     compute(pause);
@@ -40,8 +40,8 @@ pub(crate) fn run() {
                 };
                 Times::of((0..rounds).map(round).collect())
             });
-            let budget = format!("{budget:?} each {pause:?}");
-            println!("  budget {budget:<24} {}  {cpu:>4}", times.columns());
+            let how = format!("budget {budget:?}, pause {pause:?}");
+            println!("  {how:<31} {}  {cpu:>4}", times.columns());
             echo.stop();
         }
     }

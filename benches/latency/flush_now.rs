@@ -3,7 +3,7 @@
 //! Load: one connection; to each request the handler writes a reply, computes for 200 microseconds, and
 //! writes another. Unit: microseconds until the peer, which never sleeps, has the first and the second.
 
-use super::measure::{Loop, Times, compute, spin_read};
+use super::measure::{Loop, Times, compute, rounds, spin_read};
 use netloop::{Event, handler_fn};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -37,10 +37,10 @@ pub(crate) fn run() {
             spin_read(&mut peer, &mut [0; 6]);
             (first, begun.elapsed())
         };
-        for warm_up in 0..50 {
+        for warm_up in 0..rounds(50) {
             round(warm_up);
         }
-        let (first, second) = (0..ROUNDS).map(round).unzip();
+        let (first, second) = (0..rounds(ROUNDS)).map(round).unzip();
         let (first, second) = (Times::of(first), Times::of(second));
         let how = if flush { "flush_now" } else { "gathered" };
         println!("  {how:<30} {} {}", first.columns(), second.columns());

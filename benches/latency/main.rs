@@ -1,8 +1,9 @@
 //! What does each latency knob change, and what does it cost?
 //!
 //! One file a knob; each begins with its question, load and unit. Both ends are on loopback, the
-//! loop on core 0 and its peers on core 1, which is done by `taskset`. Times are medians and 99th percentiles of single round trips, CPU
-//! is that of the loop's thread alone, in percent of the time that passed.
+//! loop on core 0 and its peers on core 1, which is done by `taskset`. Times are medians and 99th
+//! percentiles of single round trips, CPU is that of the loop's thread alone, in percent of the time
+//! that passed.
 //!
 //! Not criterion's, which times what one thread does over and over: here the figure is what another
 //! thread sees, and half of the answer is the CPU that it takes.
@@ -11,6 +12,9 @@
 //! cargo bench --bench latency                      all of them, some two minutes
 //! cargo bench --bench latency -- busy_poll reserve
 //! ```
+//!
+//! Where benches are only tried (`cargo test --benches`), rounds and connections are few, and the
+//! figures say nothing.
 
 mod budgets;
 mod busy_poll;
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
         let names = KNOBS.map(|(knob, _)| knob).join("|");
         eprintln!("{unknown}: no such knob\nusage: latency [{names}]...");
         return ExitCode::from(2);
+    }
+    if !measure::measures() {
+        println!("latency: this run measures nothing, it only shows that all of it runs");
     }
     measure::stay_on(measure::PEERS);
     for (name, run) in KNOBS {

@@ -18,7 +18,8 @@ impl Times {
         Times(times)
     }
 
-    /// The time that so much of all lie below; 0 to 1.
+    /// The time that so much of all lie below; 0 to 1. It is one of those that were measured, that of
+    /// the nearest rank.
     pub(crate) fn at(&self, share: f64) -> Duration {
         let last = self.0.len() - 1;
         self.0[(last as f64 * share).round() as usize]
@@ -30,6 +31,17 @@ impl Times {
     }
 }
 
+/// Whether the figures are to be looked at. As criterion has it: `cargo bench` says so, everybody else
+/// only wants to see that it runs.
+pub(crate) fn measures() -> bool {
+    std::env::args().any(|it| it == "--bench")
+}
+
+/// So many, or hardly any where nothing is measured.
+pub(crate) fn rounds(many: usize) -> usize {
+    if measures() { many } else { many.min(3) }
+}
+
 /// Microseconds, with one digit after the point.
 pub(crate) fn micros(time: Duration) -> String {
     format!("{:.1}", time.as_nanos() as f64 / 1e3)
@@ -37,6 +49,7 @@ pub(crate) fn micros(time: Duration) -> String {
 
 /// Times `round` so often, after some that are not counted.
 pub(crate) fn time(rounds: usize, mut round: impl FnMut()) -> Times {
+    let rounds = self::rounds(rounds);
     (0..rounds / 20).for_each(|_| round());
     let one = |_| {
         let begun = Instant::now();
@@ -102,12 +115,12 @@ impl Loop {
         set: impl FnOnce(&mut Net) + Send + 'static,
         accept: impl FnMut(&mut Socket<'_>) -> H + Send + 'static,
     ) -> Loop {
-        Loop::with_mark(64 * 1024, set, accept)
+        Loop::with_high_water_mark(64 * 1024, set, accept)
     }
 
     /// As [`start`](Loop::start), with a high-water mark for its sockets.
-    pub(crate) fn with_mark<H: Handler + 'static>(
-        mark: usize,
+    pub(crate) fn with_high_water_mark<H: Handler + 'static>(
+        bytes: usize,
         set: impl FnOnce(&mut Net) + Send + 'static,
         accept: impl FnMut(&mut Socket<'_>) -> H + Send + 'static,
     ) -> Loop {
@@ -117,7 +130,7 @@ impl Loop {
             let mut reactor = Reactor::new().expect("a loop");
             let net = reactor.net();
             set(net);
-            let options = ListenOptions::from("127.0.0.1:0").high_water_mark(mark);
+            let options = ListenOptions::from("127.0.0.1:0").high_water_mark(bytes);
             let server = net.listen(options, accept).expect("a server");
             let address = server.address().and_then(|it| it.as_inet());
             let remote = net.remote().expect("a remote");

@@ -5,7 +5,7 @@
 //! a receive buffer of 64 KiB, as a small window has. Unit: milliseconds from `write` to the reader, MiB a
 //! second that it got. Its own buffer's worth of age no mark can take away.
 
-use super::measure::{Loop, Times};
+use super::measure::{Loop, Times, rounds};
 use netloop::{Event, Socket, handler_fn};
 use socket2::{Domain, Socket as Raw, Type};
 use std::io::Read;
@@ -31,7 +31,7 @@ pub(crate) fn run() {
                 }
             })
         };
-        let server = Loop::with_mark(16 * KIB, |_| (), accept);
+        let server = Loop::with_high_water_mark(16 * KIB, |_| (), accept);
         let (ages, rate) = read_slowly(server.address, epoch);
         let mark = match mark {
             0 => "no mark".to_owned(),
@@ -62,8 +62,9 @@ fn read_slowly(address: std::net::SocketAddr, epoch: Instant) -> (Times, f64) {
     let mut peer = TcpStream::from(raw);
     let mut bytes = vec![0; 64 * KIB];
     let (mut ages, mut begun) = (Vec::new(), Instant::now());
-    for read in 0..READS {
-        if read == READS / 3 {
+    let reads = rounds(READS);
+    for read in 0..reads {
+        if read == reads / 3 {
             begun = Instant::now(); // the buffers are full by now
             ages.clear();
         }

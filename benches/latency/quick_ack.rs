@@ -4,7 +4,7 @@
 //! bytes, and the next request follows. Unit: microseconds from the first piece to the reply. Without
 //! options the second piece waits for the acknowledgement of the first, and that for a reply to go with.
 
-use super::measure::{Loop, Times};
+use super::measure::{Loop, Times, rounds};
 use netloop::{Event, Reactor, Socket, handler_fn};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -80,7 +80,7 @@ pub(crate) fn run() {
                 if read == 64 {
                     read = 0;
                     log.borrow_mut().push(begun.elapsed());
-                    if log.borrow().len() == ROUNDS {
+                    if log.borrow().len() == rounds(ROUNDS) {
                         return socket.destroy();
                     }
                     begun = ask(socket, terms);

@@ -7,7 +7,7 @@
 //! median and the greatest of the five, and seconds for a storm. A turn in which the scheduler
 //! gave the core to somebody else is long, too: the least is the figure to compare.
 
-use super::measure::{LOOPS, Times, stay_on};
+use super::measure::{LOOPS, Times, measures, stay_on};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use netloop::{ListenOptions, Reactor, handler_fn};
@@ -33,8 +33,14 @@ pub(crate) fn run() {
     println!("                                          ms        ms        ms         s");
     for threads in ["1", "2"] {
         for reserved in ["grown", "reserved"] {
-            let storms: io::Result<Vec<_>> =
-                (0..STORMS).map(|_| storm(reserved, threads)).collect();
+            let (storms, sockets) = if measures() {
+                (STORMS, SOCKETS)
+            } else {
+                (1, 16)
+            };
+            let storms: io::Result<Vec<_>> = (0..storms)
+                .map(|_| storm(reserved, threads, sockets))
+                .collect();
             let what = format!("{reserved}, threads: {threads}");
             match storms {
                 Ok(storms) => {
@@ -52,9 +58,9 @@ pub(crate) fn run() {
 }
 
 /// Lets a server of its own take a storm; how long its longest turn was, and all of it.
-fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
+fn storm(reserved: &str, threads: &str, sockets: usize) -> io::Result<(Duration, Duration)> {
     let mut server = Command::new(std::env::current_exe()?)
-        .args([SERVER, reserved, threads])
+        .args([SERVER, reserved, threads, &sockets.to_string()])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
@@ -64,7 +70,7 @@ fn storm(reserved: &str, threads: &str) -> io::Result<(Duration, Duration)> {
         let address: SocketAddr = next()?.parse().map_err(io::Error::other)?;
         let begun = Instant::now();
         let mut peers = Vec::new();
-        for peer in 0..SOCKETS {
+        for peer in 0..sockets {
             peers.push(connect(peer, address)?);
         }
         let longest = next()?.parse().map_err(io::Error::other)?;
@@ -90,28 +96,30 @@ fn connect(peer: usize, address: SocketAddr) -> io::Result<TcpStream> {
 
 /// The server's side: prints where it listens, then the nanoseconds of the longest turn.
 pub(crate) fn serve(arguments: &[String]) -> ExitCode {
-    match arguments {
-        [reserved, threads] => match take_storm(reserved == "reserved", threads == "2") {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        },
-        _ => {
-            eprintln!("usage: latency {SERVER} grown|reserved 1|2");
-            ExitCode::from(2)
+    let asked = match arguments {
+        [reserved, threads, sockets] => sockets.parse().ok().map(|it| (reserved, threads, it)),
+        _ => None,
+    };
+    let Some((reserved, threads, sockets)) = asked else {
+        eprintln!("usage: latency {SERVER} grown|reserved 1|2 SOCKETS");
+        return ExitCode::from(2);
+    };
+    match take_storm(reserved == "reserved", threads == "2", sockets) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
 }
 
-fn take_storm(reserved: bool, second_thread: bool) -> io::Result<()> {
+fn take_storm(reserved: bool, second_thread: bool, sockets: usize) -> io::Result<()> {
     stay_on(LOOPS);
     let (stop, stopped) = mpsc::channel::<()>();
     let sleeper = second_thread.then(|| thread::spawn(move || stopped.recv()));
     let mut reactor = Reactor::new()?;
     if reserved {
-        reactor.net().reserve(SOCKETS)?;
+        reactor.net().reserve(sockets)?;
     }
     let options = ListenOptions::from("127.0.0.1:0").backlog(4096);
     let accept = |socket: &mut netloop::Socket<'_>| {
@@ -127,7 +135,7 @@ fn take_storm(reserved: bool, second_thread: bool) -> io::Result<()> {
         .register(&mut SourceFd(&fd), Token(0), Interest::READABLE)?;
     let mut events = Events::with_capacity(1);
     let (mut longest, given_up) = (Duration::ZERO, Instant::now() + MOST);
-    while reactor.net().stats().accepted < SOCKETS as u64 && Instant::now() < given_up {
+    while reactor.net().stats().accepted < sockets as u64 && Instant::now() < given_up {
         let most = Duration::from_millis(100);
         let sleep = reactor.next_timeout().map_or(most, |it| it.min(most));
         host.poll(&mut events, Some(sleep))?;
