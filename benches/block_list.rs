@@ -4,6 +4,9 @@
 //! subnets and ranges. Unit: nanoseconds for one question (`check`, addresses that are blocked and
 //! that are not by turns), for one address added and removed again (`change`), and for all of the
 //! list (`build`).
+//!
+//! Of the addresses that are asked, every other one is that of a rule, and rules of each kind and of
+//! both families have their turn. At one rule every other question is about that same one.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use netloop::BlockList;
@@ -50,14 +53,22 @@ fn build(rules: u64) -> BlockList {
     list
 }
 
+/// A rule's address, or one of as many (and a thousand at least) that no rule was made of; from
+/// anywhere among them, so that no cache learns where the next one is.
+fn question(nth: u64, rules: u64) -> IpAddr {
+    let anywhere = spread(!nth);
+    if nth.is_multiple_of(2) {
+        ip(anywhere % rules)
+    } else {
+        ip(rules + anywhere % rules.max(1_000))
+    }
+}
+
 fn check(c: &mut Criterion) {
     let mut group = c.benchmark_group("block_list/check");
     for rules in RULES {
         let list = build(rules);
-        // As many again that no rule was made of; fewer than a cache would learn by heart.
-        let asked: Vec<IpAddr> = (0..8_192)
-            .map(|nth| ip(nth % (2 * rules).max(4_096)))
-            .collect();
+        let asked: Vec<IpAddr> = (0..8_192).map(|nth| question(nth, rules)).collect();
         let mut next = asked.iter().cycle();
         group.bench_function(BenchmarkId::from_parameter(rules), |bencher| {
             bencher.iter(|| next.next().map(|ip| list.check(black_box(*ip))));
