@@ -6,7 +6,7 @@
 //! it compares one commit with the next, not netloop with others.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use netloop::{Event, Reactor, SocketId, handler_fn};
+use netloop::{Event, ListenOptions, Reactor, SocketId, handler_fn};
 use std::cell::Cell;
 use std::rc::Rc;
 
@@ -21,7 +21,9 @@ impl Army {
     fn new(connections: usize) -> netloop::Result<Army> {
         let mut reactor = Reactor::new()?;
         let echoed = Rc::new(Cell::new(0));
-        let server = reactor.net().listen("127.0.0.1:0", |_socket| {
+        // All of them connect before the first is accepted.
+        let options = ListenOptions::from("127.0.0.1:0").backlog(1024);
+        let server = reactor.net().listen(options, |_socket| {
             handler_fn(|socket, event| {
                 if let Event::Data(bytes) = event {
                     socket.write(bytes);
