@@ -14,10 +14,10 @@ pub(super) fn run(plan: &Plan) -> Result<Memory> {
     }
     let mut streams = sockets::connect_all(plan.server, 0, fewer)?;
     clock.settle()?;
-    let before = private_dirty(plan.pid)?;
+    let before = anonymous(plan.pid)?;
     streams.extend(sockets::connect_all(plan.server, fewer, more)?);
     clock.settle()?;
-    let after = private_dirty(plan.pid)?;
+    let after = anonymous(plan.pid)?;
     streams.into_iter().for_each(sockets::reset);
     Ok(Memory {
         fewer,
@@ -26,17 +26,18 @@ pub(super) fn run(plan: &Plan) -> Result<Memory> {
     })
 }
 
-/// Bytes that belong to that process alone and were written to.
-fn private_dirty(pid: u32) -> Result<u64> {
+/// Bytes that the process has written to. In `Private_Dirty` there would also be the pages of a program
+/// that was built just now, until the disk has them.
+fn anonymous(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/smaps_rollup");
     let text = fs::read_to_string(&path).during(&path)?;
-    read_private_dirty(&text).ok_or(format!("{path} has no Private_Dirty"))
+    read_anonymous(&text).ok_or(format!("{path} has no Anonymous"))
 }
 
-fn read_private_dirty(smaps_rollup: &str) -> Option<u64> {
+fn read_anonymous(smaps_rollup: &str) -> Option<u64> {
     let line = smaps_rollup
         .lines()
-        .find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+        .find_map(|line| line.strip_prefix("Anonymous:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib * 1024)
 }
@@ -46,10 +47,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn private_dirty_is_read_in_bytes() {
-        let text = "00400000-7fff [rollup]\nRss:  4000 kB\nPrivate_Clean:  1 kB\nPrivate_Dirty:        1652 kB\n";
-        assert_eq!(read_private_dirty(text), Some(1652 * 1024));
-        assert_eq!(read_private_dirty("Rss: 4 kB\n"), None);
-        assert!(private_dirty(std::process::id()).unwrap() > 0);
+    fn anonymous_is_read_in_bytes() {
+        let text = "00400000-7fff [rollup]\nRss:  4000 kB\nPrivate_Clean:  1 kB\nAnonymous:        1652 kB\n";
+        assert_eq!(read_anonymous(text), Some(1652 * 1024));
+        assert_eq!(read_anonymous("Rss: 4 kB\n"), None);
+        assert!(anonymous(std::process::id()).unwrap() > 0);
     }
 }

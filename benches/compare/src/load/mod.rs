@@ -56,7 +56,7 @@ pub struct Rate {
 pub struct Memory {
     pub fewer: usize,
     pub more: usize,
-    /// Private_Dirty of the server for each connection, as the slope between the two.
+    /// Anonymous memory of the server for each connection, as the slope between the two.
     pub bytes_a_connection: f64,
 }
 
