@@ -1,6 +1,6 @@
 //! Group H: local sockets, and B10, a backlog that is full.
 
-use crate::apart::{Kept, apart, command, role, succeeds};
+use crate::apart::{Kept, apart, command, not_run, role, succeeds};
 use crate::support::*;
 use netloop::{
     Address, ConnectOptions, Event, Handler, ListenOptions, Reactor, Socket, handler_fn,
@@ -146,7 +146,7 @@ fn h5_what_the_file_system_says_is_told() {
 fn h5_what_rights_forbid_is_told() {
     let name = "h_local::h5_what_rights_forbid_is_told";
     if role().is_none() && !succeeds("unshare -U true") {
-        return println!("{name} was not run: no user namespace may be made");
+        return not_run(name, "no user namespace may be made");
     }
     apart(name, "exec unshare -U", || {
         let directory = Directory::new();
