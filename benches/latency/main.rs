@@ -52,6 +52,7 @@ fn main() -> ExitCode {
     if !measure::measures() {
         println!("latency: this run measures nothing, it only shows that all of it runs");
     }
+    measure::warn_of_one_core();
     measure::stay_on(measure::PEERS);
     for (name, run) in KNOBS {
         if arguments.is_empty() || arguments.iter().any(|it| it == name) {

@@ -84,6 +84,17 @@ pub(crate) fn stay_on(core: &str) {
     }
 }
 
+/// Says so if the two cores below are threads of one.
+pub(crate) fn warn_of_one_core() {
+    let file = format!("/sys/devices/system/cpu/cpu{LOOPS}/topology/thread_siblings_list");
+    // `0`, `0,64` or `0-1`, in ascending order; nothing where the system does not tell.
+    let siblings = fs::read_to_string(file).unwrap_or_default();
+    let mut parts = siblings.trim().split(',');
+    if siblings.starts_with(&format!("{LOOPS}-")) || parts.any(|it| it == PEERS) {
+        eprintln!("(cores {LOOPS} and {PEERS} are threads of one: loop and peers slow each other)");
+    }
+}
+
 /// Where loops run.
 pub(crate) const LOOPS: &str = "0";
 /// Where whoever talks to them does.

@@ -57,6 +57,11 @@ impl Machine {
             notices.push(
                 "there is one CPU only: server and generator share it, so rates and latencies say little".to_string(),
             );
+        } else if shares_a_core(self.cpus[1], &siblings_of(self.cpus[0])) {
+            notices.push(format!(
+                "CPUs {} and {} are threads of one core: server and generator slow each other",
+                self.cpus[0], self.cpus[1]
+            ));
         }
         notices
     }
@@ -77,5 +82,42 @@ impl Machine {
             model.unwrap_or("unknown processor"),
             kernel.trim()
         )
+    }
+}
+
+/// The CPUs that are threads of the same core as this one, itself among them: as numbers and ranges,
+/// `0,64` or `0-1`. Nothing where the system does not tell.
+fn siblings_of(cpu: usize) -> String {
+    let file = format!("/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list");
+    fs::read_to_string(file).unwrap_or_default()
+}
+
+fn shares_a_core(cpu: usize, siblings: &str) -> bool {
+    siblings.trim().split(',').any(|part| {
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        match (from.parse(), to.parse()) {
+            (Ok(from), Ok(to)) => (from..=to).contains(&cpu),
+            _ => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_of_one_core_are_known_by_its_list() {
+        for (siblings, shares) in [
+            ("0-1\n", true),
+            ("0,1\n", true),
+            ("0,64-65,1\n", true),
+            ("0\n", false),
+            ("0,64\n", false),
+            ("0,10-11\n", false),
+            ("", false),
+        ] {
+            assert_eq!(shares_a_core(1, siblings), shares, "{siblings:?}");
+        }
     }
 }
