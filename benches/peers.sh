@@ -4,15 +4,22 @@
 #
 #     benches/peers.sh [ROUNDS]
 #
-# Each server has processor 0 and one thread, the generator has processor 1. Servers take turns, and of
-# each the best round counts. Needs redis-server, redis-tools, nginx and wrk.
+# Each server has processor 0 and one thread, the generator has processor 1. Servers take turns. Of each
+# the highest rate and the least processor time of all rounds are told, which need not be of the same
+# round: each is what it can do while nobody is in its way. Needs redis-server, redis-tools, nginx and wrk.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rounds=${1:-5}
 place=$(mktemp -d)
 servers=()
-trap 'kill "${servers[@]}" 2>/dev/null; rm -r "$place"' EXIT
+# A server that has ended already is no reason to leave the folder.
+trap 'kill "${servers[@]}" 2>/dev/null || true; rm -r "$place"' EXIT
+
+siblings=/sys/devices/system/cpu/cpu0/topology/thread_siblings_list
+if [ -r $siblings ] && grep -qE '^0(-|,(.*,)?1(,|-|$))' $siblings; then
+    echo "processors 0 and 1 are threads of one core: server and generator slow each other" >&2
+fi
 
 cargo build --release --example kv --example http
 built="${CARGO_TARGET_DIR:-target}/release/examples"
@@ -100,7 +107,7 @@ for ((round = 0; round < rounds; round++)); do
     measure "wrk x16 nginx" "${servers[3]}" http 7404 -s "$place/pipelined.lua"
 done | tee "$place/all"
 
-echo "the best of $rounds rounds:"
+echo "the best rate and the best time of $rounds rounds:"
 sort -k1,1 "$place/all" | awk '{
     name = $0; sub(/ +[0-9]+ requests.*/, "", name)
     for (at = 1; at <= NF; at++) if ($at == "requests/s") { rate = $(at - 1); time = $(at + 1) }
