@@ -22,7 +22,7 @@ impl Histogram {
         self.count += 1;
     }
 
-    /// In microseconds; None of nothing.
+    /// In microseconds: the middle of the bucket that holds the nearest rank. None of nothing.
     pub(super) fn quantile(&self, share: f64) -> Option<f64> {
         let rank = (self.count as f64 * share).ceil().max(1.0) as u64;
         let mut below = 0;

@@ -36,7 +36,7 @@ fn sorted(values: impl IntoIterator<Item = f64>) -> Vec<f64> {
     sorted
 }
 
-/// Between two values it is in proportion.
+/// Between two values it is in proportion, since there may be few of them.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let at = sorted.len().checked_sub(1)? as f64 * share;
     let (below, above) = (sorted[at.floor() as usize], sorted[at.ceil() as usize]);
