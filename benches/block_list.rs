@@ -8,20 +8,16 @@
 //! Of the addresses that are asked, every other one is that of a rule, and rules of each kind and of
 //! both families have their turn. At one rule every other question is about that same one.
 
+#[path = "support/spread.rs"]
+mod spread;
+
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use netloop::BlockList;
+use spread::spread;
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 const RULES: [u64; 3] = [1, 1_000, 100_000];
-
-/// Spreads numbers over all of 64 bits (the finalizer of splitmix64).
-fn spread(number: u64) -> u64 {
-    let mut it = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    it = (it ^ it >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    it = (it ^ it >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    it ^ it >> 31
-}
 
 /// IPv4 and IPv6 by turns, below 2000::/3 as on the internet.
 fn ip(number: u64) -> IpAddr {

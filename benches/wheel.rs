@@ -10,20 +10,16 @@
 //! - `expire_and_arm`: the clock moves to the next that is due, which comes out and is armed a minute
 //!   on, as a socket that was not silent after all; the cascades on the way are in the figure
 
+#[path = "support/spread.rs"]
+mod spread;
+
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use netloop::inside::{EntryId, Wheel};
+use spread::spread;
 use std::hint::black_box;
 
 const ENTRIES: [u32; 4] = [1, 1_000, 100_000, 1_000_000];
 const MINUTE: u64 = 60_000;
-
-/// Spreads numbers over all of 64 bits (the finalizer of splitmix64): the same ones in each run.
-fn spread(number: u64) -> u64 {
-    let mut it = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    it = (it ^ it >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    it = (it ^ it >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    it ^ it >> 31
-}
 
 /// A tick of the next minute.
 fn soon(nth: u64) -> u64 {
