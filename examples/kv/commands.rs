@@ -1,11 +1,11 @@
-//! What each command does. Words and codes of errors are those of Redis 7.
+//! What each command does. What it says is what Redis 7 says, where a client would look at it.
 
 use crate::common;
 use crate::resp::{self, array, bulk, error, integer, nil, simple};
 use crate::store::Store;
 use bytes::Bytes;
 use netloop::Socket;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const NOT_AN_INTEGER: &str = "ERR value is not an integer or out of range";
 const SYNTAX: &str = "ERR syntax error";
@@ -136,7 +136,7 @@ fn set(store: &Store, socket: &mut Socket<'_>, key: &[u8], value: &[u8], options
         let Some(number) = integer_of(number) else {
             return error(socket, NOT_AN_INTEGER);
         };
-        match number.checked_mul(unit) {
+        match millis_of(number, unit) {
             Some(millis @ 1..) => lives = Some(Duration::from_millis(millis as u64)),
             _ => return error(socket, "ERR invalid expire time in 'set' command"),
         }
@@ -163,7 +163,7 @@ fn incr(store: &Store, socket: &mut Socket<'_>, key: &[u8]) {
     let Some(after) = before.checked_add(1) else {
         return error(socket, "ERR increment or decrement would overflow");
     };
-    store.replace(key, after.to_string().into());
+    store.replace(socket.net(), key, after.to_string().into());
     integer(socket, after);
 }
 
@@ -171,7 +171,7 @@ fn expire(store: &Store, socket: &mut Socket<'_>, key: &[u8], seconds: &[u8]) {
     let Some(seconds) = integer_of(seconds) else {
         return error(socket, NOT_AN_INTEGER);
     };
-    let Some(millis) = seconds.checked_mul(1000) else {
+    let Some(millis) = millis_of(seconds, 1000) else {
         return error(socket, "ERR invalid expire time in 'expire' command");
     };
     let net = socket.net();
@@ -180,6 +180,15 @@ fn expire(store: &Store, socket: &mut Socket<'_>, key: &[u8], seconds: &[u8]) {
         _ => store.remove(net, key), // its time is over
     };
     integer(socket, found.into());
+}
+
+/// So many units in milliseconds, if the moment that is so far from now is one that Redis can name: its
+/// moments are milliseconds since 1970, in 64 bits.
+fn millis_of(number: i64, unit: i64) -> Option<i64> {
+    let millis = number.checked_mul(unit)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
+    let moment = i64::try_from(now.as_millis()).ok()?.checked_add(millis);
+    moment.map(|_| millis)
 }
 
 fn info(store: &Store, socket: &mut Socket<'_>) {

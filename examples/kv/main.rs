@@ -9,7 +9,7 @@
 //!
 //! What it shows: a protocol with frames of its own ([`resp`]), replies that gather until the handler
 //! returns, one state for all connections without a lock ([`store`]), and a timer of the loop for
-//! each key that expires. It knows a good twenty commands ([`commands`]), keeps no more than the
+//! each key that expires. It knows seventeen commands ([`commands`]), keeps no more than the
 //! process lives, and has no limit for all values together: it is not for strangers.
 
 #[path = "../common/mod.rs"]
@@ -52,7 +52,10 @@ impl Handler for Client {
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
-    let options = ListenOptions::from(address).no_delay(true);
+    // A reply is written in pieces, and the one behind the largest value may not find the cap reached.
+    let options = ListenOptions::from(address)
+        .no_delay(true)
+        .write_cap(Some(2 * resp::MAX_STRING_BYTES as usize));
     let store = Store::default();
     let server = reactor.net().listen(options, move |_socket| {
         let store = store.clone();

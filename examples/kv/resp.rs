@@ -11,7 +11,7 @@ use std::ops::Deref;
 
 /// So much memory a client that has begun a request may cost.
 pub(crate) const MAX_REQUEST_BYTES: usize = 64 << 20;
-const MAX_STRING_BYTES: i64 = 16 << 20;
+pub(crate) const MAX_STRING_BYTES: i64 = 16 << 20;
 const MAX_STRINGS: i64 = 1 << 20;
 const MAX_LINE_BYTES: usize = 64 << 10;
 const MAX_DIGITS: usize = 20;

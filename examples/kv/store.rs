@@ -50,8 +50,15 @@ impl Store {
         self.get(now, key, |value| value.is_some())
     }
 
-    /// Sets a key's value. How long it lives stays as it is.
-    pub(crate) fn replace(&self, key: &[u8], bytes: Bytes) {
+    /// Sets a key's value. How long it lives stays as it is, unless that time is over.
+    pub(crate) fn replace(&self, net: &mut Net, key: &[u8], bytes: Bytes) {
+        if !self.contains(net.now(), key) {
+            self.forget_expiry(net, key); // a dead value would leave its end to the new one
+        }
+        self.put(key, bytes);
+    }
+
+    fn put(&self, key: &[u8], bytes: Bytes) {
         let mut map = self.0.borrow_mut();
         match map.get_mut(key) {
             Some(value) => value.bytes = bytes,
@@ -65,7 +72,7 @@ impl Store {
     /// Sets a key's value, for ever.
     pub(crate) fn set(&self, net: &mut Net, key: &[u8], bytes: Bytes) {
         self.forget_expiry(net, key);
-        self.replace(key, bytes);
+        self.put(key, bytes);
     }
 
     /// Removes a key; answers whether there was one.

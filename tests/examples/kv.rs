@@ -1,10 +1,12 @@
 //! `examples/kv`: among the clients of Redis, and with bytes that are no requests.
 
 use crate::support::example::{Example, installed};
+use crate::support::{PATIENCE, pattern};
 use crate::survival::Subject;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
+use std::time::Instant;
 
 fn start() -> Example {
     Example::start("kv", &["0"])
@@ -99,8 +101,21 @@ fn each_command_answers_as_redis_does() {
             "EXPIRE b 9223372036854775807",
             "-ERR invalid expire time in 'expire' command\r\n",
         ),
-        ("SET b 1 PX 9223372036854775807", "+OK\r\n"),
-        ("TTL b", ":9223372036854776\r\n"),
+        // More than is left of the time that sixty-four bits can name.
+        (
+            "SET b 1 PX 9223372036854775807",
+            "-ERR invalid expire time in 'set' command\r\n",
+        ),
+        (
+            "EXPIRE b 9223372036854775",
+            "-ERR invalid expire time in 'expire' command\r\n",
+        ),
+        (
+            "EXPIRE nothing 9223372036854775",
+            "-ERR invalid expire time in 'expire' command\r\n",
+        ),
+        ("TTL b", ":50\r\n"), // they change nothing
+        ("SET b 1 PX 9200000000000000500", "+OK\r\n"),
         ("EXPIRE b -1", ":1\r\n"),
         ("EXISTS b", ":0\r\n"),
         ("DBSIZE", ":2\r\n"),
@@ -149,6 +164,71 @@ fn a_key_is_gone_when_its_time_is_over() {
         peer.read_exact(&mut size).unwrap();
     }
     assert_reply(&mut peer, b"GET a\r\nGET b\r\n", b"$-1\r\n$1\r\n2\r\n");
+}
+
+#[test]
+fn a_count_begins_anew_once_when_its_time_is_over() {
+    const BATCH: usize = 100;
+
+    let kv = start();
+    let mut peer = kv.connect();
+    let mut from = BufReader::new(peer.try_clone().unwrap());
+    let mut line = String::new();
+    let batch = b"INCR c\r\n".repeat(BATCH);
+    for _ in 0..10 {
+        peer.write_all(b"SET c 0 PX 5\r\n").unwrap();
+        // Two are under way at a time, so that the server has requests to serve when time is over.
+        peer.write_all(&batch).unwrap();
+        from.read_line(&mut line).unwrap();
+        assert_eq!(line, "+OK\r\n");
+        let (mut before, mut falls, mut behind) = (0, 0, 0);
+        let deadline = Instant::now() + PATIENCE;
+        while behind < 10 {
+            assert!(Instant::now() < deadline, "the time is never over");
+            peer.write_all(&batch).unwrap();
+            for _ in 0..BATCH {
+                line.clear();
+                from.read_line(&mut line).unwrap();
+                let count: usize = line[1..].trim_end().parse().unwrap();
+                if count != before + 1 {
+                    assert_eq!((count, falls), (1, 0), "behind {before}");
+                    falls = 1;
+                }
+                before = count;
+            }
+            behind += falls;
+        }
+        for _ in 0..BATCH {
+            line.clear();
+            from.read_line(&mut line).unwrap();
+        }
+        line.clear();
+    }
+}
+
+#[test]
+fn a_value_of_the_largest_size_reaches_a_slow_reader() {
+    const LARGEST: usize = 16 << 20;
+
+    let kv = start();
+    let mut peer = kv.connect();
+    assert_reply(
+        &mut peer,
+        &array(&[b"SET", b"k", &pattern(LARGEST)]),
+        b"+OK\r\n",
+    );
+    let slow = kv.connect();
+    let socket = socket2::SockRef::from(&slow);
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    (&slow).write_all(&b"GET k\r\n".repeat(3)).unwrap();
+    assert_reply(&mut peer, b"PING\r\n", b"+PONG\r\n"); // a turn later, and not a byte was read
+    socket.set_recv_buffer_size(1 << 20).unwrap(); // it makes up for it
+    let mut from = BufReader::with_capacity(1 << 20, &slow);
+    let mut reply = vec![0; LARGEST + "$16777216\r\n\r\n".len()];
+    for _ in 0..3 {
+        from.read_exact(&mut reply).unwrap();
+        assert!(reply.starts_with(b"$16777216\r\n") && reply.ends_with(b"\r\n"));
+    }
 }
 
 #[test]
