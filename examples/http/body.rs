@@ -78,6 +78,9 @@ fn read_chunked(budget: &mut u64, next: &mut Next, bytes: &[u8]) -> Result<Progr
     match next {
         Next::Size => match httparse::parse_chunk_size(bytes) {
             Ok(Status::Complete((taken, size))) => {
+                if !is_size_line(&bytes[..taken]) {
+                    return Err(Refusal::BadRequest);
+                }
                 *budget = budget.checked_sub(size).ok_or(Refusal::ContentTooLarge)?;
                 *next = match size {
                     0 => Next::Trailer(0),
@@ -121,6 +124,13 @@ fn read_chunked(budget: &mut u64, next: &mut Next, bytes: &[u8]) -> Result<Progr
             Ok(Progress::Took(end + 2))
         }
     }
+}
+
+/// Whether a line that the parser took, its CRLF included, is one before a chunk: the parser is content
+/// without a digit, with any byte in an extension, and with any length.
+fn is_size_line(line: &[u8]) -> bool {
+    let within = line.len() <= MAX_LINE_BYTES && line[0].is_ascii_hexdigit();
+    within && !line[..line.len() - 2].contains(&b'\n')
 }
 
 /// Counts as many of `bytes` off as there are, or as are left.
