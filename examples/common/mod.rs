@@ -4,6 +4,7 @@
 mod words;
 
 use netloop::{Error, Handler, Server, Socket};
+use netloop::{Error, Handler, Server, Socket, TimerId};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -99,23 +100,43 @@ pub(crate) fn announce(server: &Server<'_>) {
 
 /// What takes over when all is said: our side is ended, and what the peer still sends is dropped. Who
 /// closes with bytes unread sends a reset, which may overtake the last reply.
-struct Leaving;
+struct Leaving {
+    /// Destroys the socket. No idle timeout would do: each byte that the peer sends renews it.
+    limit: TimerId,
+}
 
-/// A peer that does not end its side either is not waited for.
+/// So long a peer may take to read what was written last.
+const LAST_WORDS: Duration = Duration::from_secs(60);
+/// A peer that does not end its side behind ours is not waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Ends `socket` behind what was written.
 pub(crate) fn take_leave(socket: &mut Socket<'_>) {
     socket.end();
-    socket.set_timeout(PATIENCE);
+    socket.set_timeout(Duration::ZERO);
     socket.resume(); // to see its end
-    socket.set_handler(Leaving);
+    let limit = destroy_after(socket, LAST_WORDS);
+    socket.set_handler(Leaving { limit });
+}
+
+fn destroy_after(socket: &mut Socket<'_>, time: Duration) -> TimerId {
+    let id = socket.id();
+    socket.net().set_timeout(time, move |net| {
+        if let Some(mut socket) = net.socket(id) {
+            socket.destroy();
+        }
+    })
 }
 
 impl Handler for Leaving {
     fn on_data(&mut self, _socket: &mut Socket<'_>, _data: &[u8]) {}
 
-    fn on_timeout(&mut self, socket: &mut Socket<'_>) {
-        socket.destroy();
+    fn on_finish(&mut self, socket: &mut Socket<'_>) {
+        socket.net().clear_timer(self.limit);
+        self.limit = destroy_after(socket, PATIENCE);
+    }
+
+    fn on_close(&mut self, socket: &mut Socket<'_>, _had_error: bool) {
+        socket.net().clear_timer(self.limit);
     }
 }

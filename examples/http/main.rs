@@ -96,7 +96,8 @@ impl Client {
                 }
                 Ok(Step::Over) => return,
                 Err(refusal) => {
-                    self.responses.borrow().refuse(socket, refusal);
+                    let now = socket.net().now();
+                    self.responses.borrow_mut().refuse(socket, refusal, now);
                     return common::take_leave(socket); // nobody knows where the next one begins
                 }
             }

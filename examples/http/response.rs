@@ -32,10 +32,7 @@ impl Responses {
 
     /// Answers a request; whether more is welcome.
     pub(crate) fn answer(&mut self, socket: &mut Socket<'_>, to: &Request, now: Duration) -> bool {
-        // Only when somebody asks: a server that is idle sleeps.
-        if now - self.made >= Duration::from_secs(1) {
-            *self = Responses::new(now);
-        }
+        self.renew(now);
         match to.method {
             Method::Get | Method::Post if to.is_1_1 && to.keep_alive => socket.write(&self.usual),
             Method::Head if to.is_1_1 && to.keep_alive => {
@@ -46,6 +43,13 @@ impl Responses {
                 self.write(socket, to, "405 Method Not Allowed", allow)
             }
             Method::Get | Method::Head | Method::Post => self.write(socket, to, "200 OK", ""),
+        }
+    }
+
+    /// Only when somebody asks: a server that is idle sleeps.
+    fn renew(&mut self, now: Duration) {
+        if now - self.made >= Duration::from_secs(1) {
+            *self = Responses::new(now);
         }
     }
 
@@ -70,7 +74,8 @@ impl Responses {
     }
 
     /// Says why a request is not served, and that it was the last.
-    pub(crate) fn refuse(&self, socket: &mut Socket<'_>, refusal: Refusal) {
+    pub(crate) fn refuse(&mut self, socket: &mut Socket<'_>, refusal: Refusal, now: Duration) {
+        self.renew(now);
         let status = match refusal {
             Refusal::BadRequest => "400 Bad Request",
             Refusal::ContentTooLarge => "413 Content Too Large",

@@ -1,10 +1,12 @@
 //! `examples/http`: among clients that others wrote, and with requests that nobody should send.
 
+use crate::support::PATIENCE;
 use crate::support::example::{Example, installed};
 use crate::survival::Subject;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -185,6 +187,24 @@ fn what_cannot_be_served_is_refused_by_its_status_and_ends_the_connection() {
             format!("{post}Transfer-Encoding: chunked\r\n\r\n1;{long}"),
             400,
         ),
+        // Lines before a chunk that others read otherwise: without a digit, with a bare LF in the
+        // extension, and too long although it came in one piece.
+        (
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n\r\n\r\n"),
+            400,
+        ),
+        (
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n;x\r\n\r\n"),
+            400,
+        ),
+        (
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n2;\nxx\r\nab\r\n0\r\n\r\n"),
+            400,
+        ),
+        (
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n0;{long}\r\n\r\n"),
+            400,
+        ),
         (
             "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".into(),
             400,
@@ -211,6 +231,35 @@ fn what_cannot_be_served_is_refused_by_its_status_and_ends_the_connection() {
         let (statuses, last) = until_the_end(&server, request.as_bytes());
         assert_eq!(statuses, [200, status], "{request:?}");
         assert!(last.has("connection: close"));
+    }
+}
+
+#[test]
+fn a_refusal_carries_the_present_date() {
+    let server = start();
+    let date = || {
+        let (_, answer) = until_the_end(&server, b"nonsense\r\n\r\n");
+        let mut fields = answer.fields.into_iter();
+        fields.find(|field| field.starts_with("date: ")).unwrap()
+    };
+    let (first, deadline) = (date(), Instant::now() + PATIENCE);
+    while date() == first {
+        assert!(Instant::now() < deadline, "always {first}");
+    }
+}
+
+#[test]
+fn who_was_refused_cannot_go_on_sending_for_ever() {
+    let server = start();
+    let mut peer = server.connect();
+    let post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n";
+    peer.write_all(post).unwrap();
+    peer.read_to_end(&mut Vec::new()).unwrap(); // the server has said all
+    let deadline = Instant::now() + PATIENCE;
+    // A byte now and then, so that the connection is never idle.
+    while peer.write_all(b"x").is_ok() {
+        assert!(Instant::now() < deadline, "the server still takes bytes");
+        std::thread::sleep(Duration::from_millis(50)); // the pace of the bytes, awaited by nobody
     }
 }
 
