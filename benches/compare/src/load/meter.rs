@@ -51,7 +51,7 @@ impl ServerClock {
     /// to. One that never rests is measured as it is.
     pub(super) fn rest(self) -> Result<()> {
         let mut quiet = 0;
-        for _ in 0..200 {
+        for _ in 0..1000 {
             quiet = if self.sleeps()? { quiet + 1 } else { 0 };
             if quiet == 2 {
                 break;
