@@ -3,7 +3,6 @@
 
 mod words;
 
-use netloop::{Error, Handler, Server, Socket};
 use netloop::{Error, Handler, Server, Socket, TimerId};
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -5,7 +5,6 @@
 //! ```
 //!
 //! writes the tables into the pages instead of comparing them, with the list of `tests/node_names.rs`.
-//! writes the tables into the pages instead of comparing them; those of `tests/node_names.rs` too.
 
 #[allow(dead_code)] // uses its own part, as every test binary does
 #[path = "../faults/apart.rs"]
