@@ -14,7 +14,7 @@
 #[path = "common/words.rs"]
 mod words;
 
-use netloop::{Acceptor, Error, Handler, Reactor, Server, Socket};
+use netloop::{Acceptor, Error, Handler, ListenOptions, Reactor, Server, Socket};
 use std::cell::OnceCell;
 use std::io;
 use std::process::ExitCode;
@@ -150,7 +150,9 @@ fn serve(arguments: Arguments) -> netloop::Result<()> {
         failed: Rc::clone(&failed),
     };
     let mut reactor = Reactor::new()?;
-    reactor.net().listen_with(&arguments.address, door)?;
+    // What is echoed shall not wait until the peer has acknowledged what was echoed before.
+    let options = ListenOptions::from(&arguments.address).no_delay(true);
+    reactor.net().listen_with(options, door)?;
     reactor.run()?;
     match failed.get() {
         Some(error) => Err(error.clone()),
