@@ -154,7 +154,7 @@ static void on_connection(uv_stream_t *listener, int status) {
     close_connection(c);
     return;
   }
-  if (by_lines) uv_tcp_nodelay(&c->tcp, 1); // else a reply waits until the one before was acknowledged
+  uv_tcp_nodelay(&c->tcp, 1); // else tails wait for acknowledgements: see the README
   if (uv_read_start((uv_stream_t *)&c->tcp, on_buffer, on_read) != 0) close_connection(c);
 }
 

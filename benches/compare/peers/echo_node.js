@@ -46,8 +46,8 @@ function gone() {
   this.destroy();
 }
 
-// A line's reply must not wait until the one before was acknowledged.
-const server = net.createServer({ noDelay: lines }, (socket) => {
+// noDelay: else tails wait for acknowledgements, see the README.
+const server = net.createServer({ noDelay: true }, (socket) => {
   socket.on('data', lines ? echoLines : echo);
   socket.on('drain', drained);
   socket.on('error', gone);

@@ -118,9 +118,7 @@ impl Server {
                 Err(Errno::INTR | Errno::CONNABORTED) => continue,
                 Err(error) => return Err(error.into()), // the runner sees to it that there are descriptors
             };
-            if self.replies != Replies::Bytes {
-                sockopt::set_tcp_nodelay(&socket, true)?; // else a reply waits until the one before was acknowledged
-            }
+            sockopt::set_tcp_nodelay(&socket, true)?; // else tails wait for acknowledgements: see the README
             let index = self.free.pop().unwrap_or_else(|| {
                 self.slots.push(Slot {
                     socket: None,

@@ -105,9 +105,7 @@ impl Server {
                     _ => return Err(error), // the runner sees to it that there are descriptors
                 },
             };
-            if self.replies != Replies::Bytes {
-                stream.set_nodelay(true)?; // else a reply waits until the one before was acknowledged
-            }
+            stream.set_nodelay(true)?; // else tails wait for acknowledgements: see the README
             let index = self.free.pop().unwrap_or_else(|| {
                 self.slots.push(Slot {
                     stream: None,

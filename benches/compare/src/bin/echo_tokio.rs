@@ -47,10 +47,10 @@ async fn serve(arguments: Arguments) -> io::Result<()> {
             Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
             Err(error) => return Err(error), // the runner sees to it that there are descriptors
         };
+        stream.set_nodelay(true)?; // else tails wait for acknowledgements: see the README
         match arguments.replies {
             Replies::Bytes => drop(tokio::spawn(echo(stream, idle_timeout))),
             Replies::LineByLine | Replies::LinesTogether => {
-                stream.set_nodelay(true)?; // else a reply waits until the one before was acknowledged
                 drop(tokio::spawn(echo_lines(stream, idle_timeout)));
             }
         }
