@@ -431,8 +431,9 @@ impl Socket<'_> {
         (millis > 0).then(|| Duration::from_millis(millis.into()))
     }
 
-    /// Sends small writes at once instead of waiting for more to go with them (`TCP_NODELAY`).
-    /// Remembered while connecting.
+    /// Sends small writes, and the tails of large ones, at once instead of waiting for more to go with
+    /// them (`TCP_NODELAY`): for answers and for bulk, as
+    /// [`latency`](crate::book::latency#tcp_nodelay-and-tcp_quickack) tells. Remembered while connecting.
     ///
     /// Node: [`socket.setNoDelay`](https://nodejs.org/api/net.html#socketsetnodelaynodelay).
     #[doc(alias = "setNoDelay")]

@@ -89,7 +89,8 @@ impl ConnectOptions {
     /// Whether the socket sends small writes at once (`TCP_NODELAY`); default `false`.
     ///
     /// Without it, the kernel may hold a small write back until the one before is acknowledged
-    /// (Nagle's algorithm): see tcp(7).
+    /// (Nagle's algorithm): see tcp(7). The tail of a large write is held back too, so bulk gains by it
+    /// as well; [`latency`](crate::book::latency#tcp_nodelay-and-tcp_quickack) has figures.
     #[doc(alias = "noDelay")]
     pub fn no_delay(mut self, no_delay: bool) -> ConnectOptions {
         self.socket.no_delay = no_delay;
