@@ -39,7 +39,7 @@
 //!
 //! What takes longer to tell stands in [`book`], in pages of a few minutes each:
 //!
-//! - a [tour](book::tour) from an empty program to timers, other sockets and slow work;
+//! - a [tour](book::tour) from an empty program to whole messages, timers, other sockets and slow work;
 //! - the [order of events](book::events), [back-pressure](book::back_pressure),
 //!   [half-close](book::half_close), [time](book::time) and [fairness](book::fairness);
 //! - [what you see](book::endings) of a FIN, a reset, a pulled cable and a killed peer;

@@ -3,7 +3,8 @@
 //! Pages stand in reading order, and each can be read in minutes. Their examples are compiled and run
 //! as tests; tables that could rot are compared with what they speak of by tests too.
 //!
-//! 1. [`tour`]: from an empty program to a server and a client with timers, other sockets and slow work.
+//! 1. [`tour`]: from an empty program to a server and a client with whole messages, timers, other sockets and
+//!    slow work.
 //! 1. [`events`]: which event comes when, and why; a connection's life and a turn of the loop as pictures.
 //! 1. [`back_pressure`]: what `write` answers, and how a slow peer slows its sender and nobody else.
 //! 1. [`half_close`]: two directions that end one by one.
