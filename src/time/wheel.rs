@@ -400,11 +400,13 @@ mod tests {
     fn arming_and_cancelling_a_million_times_takes_the_memory_of_one_entry() {
         let mut wheel = Wheel::new(0);
         wheel.arm(1000, 0);
+        let room = wheel.entries.capacity();
         for owner in 0..1_000_000 {
             let entry = wheel.arm(1000, owner);
             wheel.cancel(entry);
         }
         assert_eq!(wheel.entries.used(), 2, "the one that stays, and one");
+        assert_eq!(wheel.entries.capacity(), room, "no more was asked for");
         assert_eq!(wheel.len(), 1);
     }
 
