@@ -1,8 +1,7 @@
 //! `examples/embedded`: both loops are served by one.
 
-use crate::support::PATIENCE;
 use crate::support::example::{Example, installed};
-use crate::support::pattern;
+use crate::support::{PATIENCE, Process, pattern};
 use crate::survival::Subject;
 use std::io::Write;
 use std::net::UdpSocket;
@@ -51,9 +50,10 @@ fn netcat_gets_its_bytes_back() {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
+        .map(Process)
         .unwrap();
-    let mut input = netcat.stdin.take().expect("a pipe");
+    let mut input = netcat.0.stdin.take().expect("a pipe");
     input.write_all(b"hello").unwrap();
     drop(input);
-    assert_eq!(netcat.wait_with_output().unwrap().stdout, b"hello");
+    assert_eq!(netcat.output(), b"hello");
 }

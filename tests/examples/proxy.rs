@@ -1,7 +1,9 @@
 //! `examples/proxy`: between clients and an echo, and where there is no echo.
 
 use crate::support::example::{Example, installed};
-use crate::support::{PATIENCE, how_it_closed, pattern, refusing, reset, unanswering};
+use crate::support::{
+    PATIENCE, Process, accept, how_it_closed, pattern, refusing, reset, unanswering,
+};
 use crate::survival::Subject;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -60,7 +62,7 @@ fn what_has_no_end_yet_comes_back_behind_the_end_of_the_client() {
     let mut client = proxy.connect();
     client.write_all(b"question").unwrap();
     client.shutdown(Shutdown::Write).unwrap();
-    let (mut far, _) = upstream.accept().unwrap();
+    let mut far = accept(&upstream);
     let mut question = Vec::new();
     far.read_to_end(&mut question).unwrap(); // the end is carried over
     assert_eq!(question, b"question");
@@ -79,12 +81,11 @@ fn resets_are_carried_over_both_ways() {
     let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
     let proxy = start(&[upstream.local_addr().unwrap()]);
     let client = proxy.connect();
-    let (far, _) = upstream.accept().unwrap();
+    let far = accept(&upstream);
     reset(far);
     assert_reset(client);
     let client = proxy.connect();
-    let (far, _) = upstream.accept().unwrap();
-    far.set_read_timeout(Some(PATIENCE)).unwrap();
+    let far = accept(&upstream);
     reset(client);
     assert_reset(far);
 }
@@ -98,7 +99,7 @@ fn clients_take_turns_at_the_upstreams() {
     for _ in 0..2 {
         for upstream in &upstreams {
             clients.push(proxy.connect());
-            upstream.accept().unwrap(); // waits until it comes to this very one
+            accept(upstream); // waits until it comes to this very one
         }
     }
 }
@@ -190,14 +191,15 @@ fn netcat_gets_every_byte_back_through_it() {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
+        .map(Process)
         .unwrap();
-    let mut input = netcat.stdin.take().expect("a pipe");
+    let mut input = netcat.0.stdin.take().expect("a pipe");
     let back = thread::scope(|scope| {
         scope.spawn(|| {
             input.write_all(&bytes).unwrap();
             drop(input);
         });
-        netcat.wait_with_output().unwrap().stdout
+        netcat.output()
     });
     assert!(back == bytes, "{} bytes", back.len());
 }

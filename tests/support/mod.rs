@@ -366,6 +366,15 @@ fn patient(peer: TcpStream) -> TcpStream {
     peer
 }
 
+/// Accepts a plain blocking socket, with time-outs. On Linux the one for reading holds for `accept`
+/// too (socket(7)), so that a test to which nobody connects fails.
+#[track_caller]
+pub fn accept(listener: &TcpListener) -> TcpStream {
+    let limited = socket2::SockRef::from(listener);
+    limited.set_read_timeout(Some(PATIENCE)).unwrap();
+    patient(listener.accept().expect("a connection in time").0)
+}
+
 /// Closes a plain socket with an RST.
 pub fn reset(peer: TcpStream) {
     let peer = socket2::Socket::from(peer);
@@ -496,6 +505,17 @@ impl Process {
         let script = format!("kill -{name} {}", self.0.id());
         let outcome = Command::new("sh").args(["-c", &script]).status().unwrap();
         assert!(outcome.success(), "{script}");
+    }
+
+    /// All that it prints to a piped standard output until it ends.
+    #[track_caller]
+    pub fn output(mut self) -> Vec<u8> {
+        let mut stdout = self.0.stdout.take().expect("a pipe");
+        let mut printed = Vec::new();
+        stdout.read_to_end(&mut printed).unwrap();
+        let outcome = self.0.wait().unwrap();
+        assert!(outcome.success(), "{outcome}");
+        printed
     }
 }
 
