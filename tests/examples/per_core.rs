@@ -1,10 +1,25 @@
 //! `examples/per_core`: several loops on one port, and an end that tells what each has done.
 
 use crate::support::example::{Example, example_command, installed};
-use crate::support::{Process, plain_peer};
+use crate::support::{Process, pattern, plain_peer};
+use crate::survival::Subject;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
+
+#[test]
+fn survives_everything() {
+    let bytes = pattern(1000);
+    Subject {
+        name: "per_core",
+        // With one loop all peers meet, and its memory is that of the process.
+        arguments: ["0", "--threads", "1"].map(String::from).to_vec(),
+        question: bytes.clone(),
+        answer: bytes,
+        varies: 0..0,
+    }
+    .survives_everything();
+}
 
 #[test]
 fn every_thread_serves_its_share_and_tells_it_at_the_end() {
@@ -67,14 +82,16 @@ fn netcat_gets_its_bytes_back() {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
+        .map(Process)
         .unwrap();
     netcat
+        .0
         .stdin
         .take()
         .expect("a pipe")
         .write_all(b"hello")
         .unwrap();
-    assert_eq!(netcat.wait_with_output().unwrap().stdout, b"hello");
+    assert_eq!(netcat.output(), b"hello");
 }
 
 #[test]
