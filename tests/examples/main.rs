@@ -15,4 +15,5 @@ mod kv;
 mod per_core;
 mod proxy;
 mod survival;
+mod usage;
 mod words;

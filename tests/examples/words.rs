@@ -2,23 +2,9 @@
 #![cfg(unix)]
 
 use crate::support::example::example_command;
+use crate::usage::EXAMPLES;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-
-/// All that take arguments; `simulate` would need a feature to be there.
-const EXAMPLES: &[&str] = &[
-    "chat",
-    "echo",
-    "embedded",
-    "http",
-    "idle_army",
-    "kv",
-    "loadgen",
-    "million",
-    "offload",
-    "per_core",
-    "proxy",
-];
 
 #[test]
 fn a_word_that_is_not_utf_8_exits_2_and_tells_the_usage() {
