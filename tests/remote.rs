@@ -367,6 +367,20 @@ fn offload_brings_the_result_back_and_keeps_the_loop_going_until_then() {
 
 #[test]
 fn work_that_comes_one_by_one_needs_one_thread() {
+    // How soon a thread that has answered waits again is the scheduler's business: on a busy machine
+    // it is given more time.
+    let seen = [2, 20, 200]
+        .map(Duration::from_millis)
+        .into_iter()
+        .any(|pause| {
+            let threads = threads_of_work_one_by_one(pause);
+            threads.iter().filter(|it| *it == "netloop-work-1").count() > 10
+        });
+    assert!(seen, "others are woken though one waits");
+}
+
+/// The threads that did twenty pieces of work, each given a while after the last one's answer.
+fn threads_of_work_one_by_one(pause: Duration) -> Vec<String> {
     let mut reactor = Reactor::new().unwrap();
     let threads = Rc::new(RefCell::new(Vec::new()));
     for _ in 0..20 {
@@ -377,14 +391,11 @@ fn work_that_comes_one_by_one_needs_one_thread() {
         });
         reactor.run().unwrap();
         // It has given its answer; in a moment it waits for more.
-        let_pass(Duration::from_millis(2));
+        let_pass(pause);
     }
     let threads = threads.take();
     assert_eq!(threads.len(), 20);
-    assert!(
-        threads.iter().filter(|it| *it == "netloop-work-1").count() > 10,
-        "{threads:?}"
-    );
+    threads
 }
 
 #[test]
