@@ -20,6 +20,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+const USAGE: &str = "usage: simulate --seeds A..B [--seconds N] [--threads N] [--tally]";
+
 struct Arguments {
     seeds: Range<u64>,
     seconds: Option<u64>,
@@ -28,11 +30,16 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = match words::words().and_then(|words| parse(words.into_iter())) {
+    let words = words::words();
+    let asks = |words: &Vec<String>| words.iter().any(|word| word == "--help" || word == "-h");
+    if words.as_ref().is_ok_and(asks) {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    let arguments = match words.and_then(|words| parse(words.into_iter())) {
         Ok(arguments) => arguments,
         Err(mistake) => {
-            eprintln!("{mistake}");
-            eprintln!("usage: simulate --seeds A..B [--seconds N] [--threads N] [--tally]");
+            eprintln!("{mistake}\n{USAGE}");
             return ExitCode::from(2);
         }
     };
