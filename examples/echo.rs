@@ -11,10 +11,13 @@
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
 //! and the line that is printed says what it chose. Try it with `nc 127.0.0.1 7000`.
 
+#[path = "common/output.rs"]
+mod output;
 #[path = "common/words.rs"]
 mod words;
 
 use netloop::{Acceptor, Error, Handler, ListenOptions, Reactor, Server, Socket};
+use output::{complain, say};
 use std::cell::OnceCell;
 use std::io;
 use std::process::ExitCode;
@@ -92,7 +95,7 @@ struct Door {
 impl Acceptor for Door {
     fn on_listening(&mut self, server: &mut Server<'_>) {
         if let Some(address) = server.address() {
-            println!("listening on {address}");
+            say(format_args!("listening on {address}"));
         }
     }
 
@@ -123,20 +126,20 @@ fn main() -> ExitCode {
     let words = words::words();
     let asks = |words: &Vec<String>| words.iter().any(|word| word == "--help" || word == "-h");
     if words.as_ref().is_ok_and(asks) {
-        println!("{USAGE}");
+        say(USAGE);
         return ExitCode::SUCCESS;
     }
     let arguments = match words.and_then(|words| parse(words.into_iter())) {
         Ok(arguments) => arguments,
         Err(mistake) => {
-            eprintln!("{mistake}\n{USAGE}");
+            complain(format_args!("{mistake}\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
     match serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }

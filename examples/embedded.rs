@@ -15,6 +15,7 @@
 mod common;
 
 use common::Failure;
+use common::output::complain;
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -98,7 +99,7 @@ impl Host {
                     let _ = self.udp.send_to(&buffer[..bytes], from);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
-                Err(error) => eprintln!("udp: {error}"),
+                Err(error) => complain(format_args!("udp: {error}")),
             }
         }
         true

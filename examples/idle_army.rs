@@ -16,6 +16,7 @@
 mod common;
 
 use common::Failure;
+use common::output::{complain, say};
 use netloop::{ConnectOptions, Error, Handler, Net, Reactor, Socket};
 use std::cell::RefCell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -46,7 +47,8 @@ type Shared = Rc<RefCell<Army>>;
 
 impl Army {
     fn report(&self, what: &str) {
-        println!("{what}: {} open, {} lost", self.open, self.lost);
+        let Army { open, lost, .. } = self;
+        say(format_args!("{what}: {open} open, {lost} lost"));
     }
 
     /// Where the next one comes from. Only on loopback are there addresses to choose from.
@@ -103,7 +105,7 @@ fn failed(army: &Shared, error: &Error) {
         army.wanted = army.begun;
     }
     if army.lost == 1 {
-        eprintln!("{error}"); // the first tells enough
+        complain(error); // the first tells enough
     }
 }
 

@@ -10,10 +10,13 @@
 //! `nc 127.0.0.1 7000` and `2000 hello`, and leave before the two seconds are over. A client that ends
 //! its side (`nc -N` at the end of its input) has left too: sockets are not half-open by default.
 
+#[path = "common/output.rs"]
+mod output;
 #[path = "common/words.rs"]
 mod words;
 
 use netloop::{Handler, Reactor, Socket};
+use output::{complain, say};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -53,8 +56,8 @@ fn ask(socket: &mut Socket<'_>, question: String) {
             (Some(mut socket), Ok(answer)) => drop(socket.write(answer.as_bytes())),
             (Some(mut socket), Err(error)) => drop(socket.write(format!("{error}\n").as_bytes())),
             (None, _) => match peer {
-                Some(peer) => println!("too late for {peer}"),
-                None => println!("too late"),
+                Some(peer) => say(format_args!("too late for {peer}")),
+                None => say("too late"),
             },
         }
     });
@@ -76,27 +79,27 @@ fn main() -> ExitCode {
     let mut words = match words::words() {
         Ok(words) => words.into_iter(),
         Err(mistake) => {
-            eprintln!("{mistake}\n{USAGE}");
+            complain(format_args!("{mistake}\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
     let address = match (words.next(), words.next()) {
         (Some(word), _) if word == "--help" || word == "-h" => {
-            println!("{USAGE}");
+            say(USAGE);
             return ExitCode::SUCCESS;
         }
         (Some(word), None) if word.parse::<u16>().is_ok() => format!("127.0.0.1:{word}"),
         (Some(word), None) if !word.starts_with('-') => word,
         (None, _) => "127.0.0.1:7000".to_string(),
         _ => {
-            eprintln!("{USAGE}");
+            complain(USAGE);
             return ExitCode::from(2);
         }
     };
     match serve(&address) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
@@ -106,7 +109,7 @@ fn serve(address: &str) -> netloop::Result<()> {
     let mut reactor = Reactor::new()?;
     let server = reactor.net().listen(address, |_socket| Client::default())?;
     if let Some(address) = server.address() {
-        println!("listening on {address}");
+        say(format_args!("listening on {address}"));
     }
     reactor.run()
 }

@@ -16,6 +16,7 @@
 mod common;
 
 use common::Failure;
+use common::output::say;
 use netloop::{Error, Handler, ListenOptions, Net, Reactor, Remote, Result, Socket, Stats};
 use std::io;
 use std::net::SocketAddr;
@@ -119,7 +120,7 @@ fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Fai
     let others = others.collect::<Result<Vec<Worker>>>()?;
     stop_at_signal(net)?;
     stop_at_enter(net.remote()?);
-    println!("listening on {address}");
+    say(format_args!("listening on {address}"));
     reactor.run()?;
 
     others.iter().for_each(|worker| worker.remote.stop());
@@ -131,12 +132,12 @@ fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Fai
 }
 
 fn print(thread: usize, stats: &Stats) {
-    println!(
+    say(format_args!(
         "thread {thread}: {} connections, {} turns, {} system calls",
         stats.accepted,
         stats.turns,
         stats.syscalls.total()
-    );
+    ));
 }
 
 fn main() -> ExitCode {

@@ -18,6 +18,7 @@
 mod common;
 
 use common::Failure;
+use common::output::complain;
 use netloop::{ConnectOptions, Error, Handler, Net, Reactor, Socket, SocketId};
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -48,7 +49,7 @@ impl Route {
             };
             match net.connect(options, upstream) {
                 Ok(_) => return,
-                Err(error) => eprintln!("{error}"),
+                Err(error) => complain(error),
             }
         }
         if let Some(mut client) = net.socket(client) {
@@ -88,7 +89,7 @@ impl Handler for Upstream {
 
     fn on_error(&mut self, socket: &mut Socket<'_>, error: &Error) {
         if !self.connected {
-            eprintln!("{error}");
+            complain(error);
             let (net, tried) = (socket.net(), self.tried + 1);
             self.route.connect(net, self.client, self.first, tried);
         }

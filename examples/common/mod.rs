@@ -1,9 +1,11 @@
 //! What the examples have in common: where to listen, how to end, and how to take leave.
 #![allow(dead_code)] // each example uses its own part
 
+pub(crate) mod output;
 mod words;
 
 use netloop::{Error, Handler, Server, Socket, TimerId};
+use output::{complain, say};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,11 +38,11 @@ pub(crate) fn run(
     match with_arguments(usage, example) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Usage(mistake)) => {
-            eprintln!("{mistake}\n{usage}");
+            complain(format_args!("{mistake}\n{usage}"));
             ExitCode::from(2)
         }
         Err(Failure::Failed(error)) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
@@ -52,7 +54,7 @@ fn with_arguments(
 ) -> Result<(), Failure> {
     let mut words = words::words()?;
     if words.iter().any(|word| word == "--help" || word == "-h") {
-        println!("{usage}");
+        say(usage);
         return Ok(());
     }
     let first = words.first().filter(|word| !word.starts_with('-'));
@@ -93,7 +95,7 @@ pub(crate) fn number<T: std::str::FromStr>(
 /// Says where a server listens: the port may be the system's choice.
 pub(crate) fn announce(server: &Server<'_>) {
     if let Some(address) = server.address() {
-        println!("listening on {address}");
+        say(format_args!("listening on {address}"));
     }
 }
 

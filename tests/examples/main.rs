@@ -15,5 +15,6 @@ mod kv;
 mod per_core;
 mod proxy;
 mod survival;
+mod unheard;
 mod usage;
 mod words;
