@@ -43,6 +43,10 @@ impl Decoder for Requests {
         }
         Ok(decoded)
     }
+
+    fn reset(&mut self) {
+        *self = Requests::default();
+    }
 }
 
 impl Requests {

@@ -14,6 +14,7 @@ mod idle_army;
 mod kv;
 mod per_core;
 mod proxy;
+mod resp;
 mod survival;
 mod unheard;
 mod usage;
