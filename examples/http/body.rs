@@ -1,6 +1,7 @@
 //! Where a body ends. What is in it is dropped as it comes, so a large one costs no memory.
 
 use crate::Refusal;
+use crate::request::has_bare_lf;
 use httparse::Status;
 
 /// A client that wants to send more is told not to.
@@ -119,6 +120,9 @@ fn read_chunked(budget: &mut u64, next: &mut Next, bytes: &[u8]) -> Result<Progr
             }
             if *fields == MAX_TRAILERS {
                 return Err(Refusal::HeadTooLarge);
+            }
+            if has_bare_lf(&bytes[..end]) {
+                return Err(Refusal::BadRequest); // to others, the body may have ended in there
             }
             *fields += 1;
             Ok(Progress::Took(end + 2))

@@ -1,7 +1,7 @@
 //! What the head of a request says, as far as this server wants to know it.
 //!
 //! By RFC 9112. Where a head could be read in two ways it is refused: a proxy before this server may
-//! have read it in the other one.
+//! have read it in the other one. So may one that takes a bare LF for the end of a line, or does not.
 
 use crate::Refusal;
 use crate::body::Body;
@@ -36,6 +36,9 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refusal> {
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut []);
     let end = match head.parse_with_uninit_headers(bytes, &mut fields) {
+        Ok(Status::Complete(end)) if has_bare_lf(&bytes[..end]) => {
+            return Err(Refusal::BadRequest);
+        }
         Ok(Status::Complete(end)) if end <= MAX_HEAD_BYTES => end,
         Ok(Status::Partial) => return Ok(None),
         Ok(Status::Complete(_)) | Err(httparse::Error::TooManyHeaders) => {
@@ -113,6 +116,16 @@ pub(crate) fn may_end(bytes: &[u8], known: usize) -> bool {
     let new = &bytes[known.saturating_sub(2)..];
     let blank_line = new.windows(2).any(|two| two == b"\n\n");
     blank_line || new.windows(3).any(|three| three == b"\n\r\n") || bytes.len() >= MAX_HEAD_BYTES
+}
+
+/// Whether there is an LF without a CR before it, which the parser is content with. Without an early
+/// answer, so that many bytes are looked at at once.
+pub(crate) fn has_bare_lf(bytes: &[u8]) -> bool {
+    let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
+    let among = pairs.fold(false, |found, (before, byte)| {
+        found | ((*byte == b'\n') & (*before != b'\r'))
+    });
+    among || bytes.first() == Some(&b'\n')
 }
 
 fn is(field: &Header<'_>, name: &str) -> bool {

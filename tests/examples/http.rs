@@ -166,6 +166,17 @@ fn what_cannot_be_served_is_refused_by_its_status_and_ends_the_connection() {
         ("nonsense\r\n\r\n".into(), 400),
         ("GET / HTTP/1.1\r\n\r\n".into(), 400), // no host
         ("GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n".into(), 400),
+        // To others an LF without its CR ends a line, or a head, or is a byte of a value.
+        ("GET / HTTP/1.1\nHost: x\r\n\r\n".into(), 400),
+        ("GET / HTTP/1.1\r\nHost: x\nA: b\r\n\r\n".into(), 400),
+        ("GET / HTTP/1.1\r\nHost: x\n\r\n".into(), 400),
+        ("GET / HTTP/1.1\r\nHost: x\r\n\n".into(), 400),
+        ("GET / HTTP/1.1\nHost: x\n\n".into(), 400),
+        ("\nGET / HTTP/1.1\r\nHost: x\r\n\r\n".into(), 400),
+        (
+            format!("{post}Transfer-Encoding: chunked\r\n\r\n0\r\nA: b\n\n\r\n\r\n"),
+            400,
+        ),
         (format!("{post}Content-Length: +1\r\n\r\n"), 400),
         (
             format!("{post}Content-Length: 1\r\nContent-Length: 2\r\n\r\n"),
