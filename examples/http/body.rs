@@ -10,7 +10,6 @@ const MAX_BODY_BYTES: u64 = 16 << 20;
 const MAX_LINE_BYTES: usize = 256;
 const MAX_TRAILERS: u8 = 16;
 
-#[derive(Clone, Copy)]
 pub(crate) enum Body {
     /// So many bytes are still to come.
     Length(u64),
@@ -22,7 +21,6 @@ pub(crate) enum Body {
 }
 
 /// What comes next in a chunked body.
-#[derive(Clone, Copy)]
 pub(crate) enum Next {
     Size,
     /// So many bytes of a chunk.

@@ -9,8 +9,9 @@
 //!
 //! What it shows: requests that are parsed where they were read ([`request`]), pipelined ones among
 //! them, whose answers leave in one call; bodies that are dropped as they come, of a length or in
-//! chunks ([`body`]); and how to refuse a request so that the client gets to know why. A request
-//! costs no allocation.
+//! chunks ([`body`]); and how to refuse a request so that the client gets to know why. A GET,
+//! HEAD or POST that comes whole from a client that stays costs no allocation; what came in pieces is
+//! put together, and every other answer is made for its request.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -119,19 +120,19 @@ impl Client {
                 }
             };
         }
-        let Some((request, end)) = request::parse(bytes)? else {
+        let Some((request, body, end)) = request::parse(bytes)? else {
             return match bytes.len() < MAX_HEAD_BYTES {
                 true => Ok(Step::Waits),
                 false => Err(Refusal::HeadTooLarge),
             };
         };
-        if request.body.is_empty() {
+        if body.is_empty() {
             return Ok(self.answer(socket, request, end));
         }
         if request.expects_continue {
             socket.write(b"HTTP/1.1 100 Continue\r\n\r\n");
         }
-        self.current = Some((request, request.body));
+        self.current = Some((request, body));
         Ok(Step::Took(end))
     }
 

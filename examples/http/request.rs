@@ -19,7 +19,6 @@ pub(crate) struct Request {
     pub(crate) is_1_1: bool,
     pub(crate) keep_alive: bool,
     pub(crate) expects_continue: bool,
-    pub(crate) body: Body,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,8 +30,9 @@ pub(crate) enum Method {
     Other,
 }
 
-/// Reads the head that `bytes` begin with; answers with where it ends, or `None` if it goes on.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refusal> {
+/// Reads the head that `bytes` begin with; answers with where it ends and what body follows, or `None` if
+/// it goes on.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Request, Body, usize)>, Refusal> {
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut head = httparse::Request::new(&mut []);
     let end = match head.parse_with_uninit_headers(bytes, &mut fields) {
@@ -54,10 +54,15 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, Refusal> {
         _ => Method::Other,
     };
     let is_1_1 = head.version == Some(1);
-    read_fields(method, is_1_1, head.headers).map(|request| Some((request, end)))
+    let (request, body) = read_fields(method, is_1_1, head.headers)?;
+    Ok(Some((request, body, end)))
 }
 
-fn read_fields(method: Method, is_1_1: bool, fields: &[Header<'_>]) -> Result<Request, Refusal> {
+fn read_fields(
+    method: Method,
+    is_1_1: bool,
+    fields: &[Header<'_>],
+) -> Result<(Request, Body), Refusal> {
     let mut hosts = 0;
     let mut length = None;
     let mut chunked = false;
@@ -67,7 +72,6 @@ fn read_fields(method: Method, is_1_1: bool, fields: &[Header<'_>]) -> Result<Re
         is_1_1,
         keep_alive: false,
         expects_continue: false,
-        body: Body::Length(0),
     };
     for field in fields {
         // By their length first: most fields are none of these.
@@ -103,12 +107,12 @@ fn read_fields(method: Method, is_1_1: bool, fields: &[Header<'_>]) -> Result<Re
         return Err(Refusal::BadRequest);
     }
     request.keep_alive = stays && !closes;
-    request.body = match (chunked, length) {
+    let body = match (chunked, length) {
         (false, length) => Body::of_length(length.unwrap_or(0))?,
         (true, None) if is_1_1 => Body::chunked(),
         (true, _) => return Err(Refusal::BadRequest),
     };
-    Ok(request)
+    Ok((request, body))
 }
 
 /// Whether a head that was incomplete may end in the bytes behind the first `known`.
