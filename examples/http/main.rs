@@ -1,10 +1,11 @@
 //! An HTTP/1.1 server that answers every request with the same 64 bytes.
 //!
 //! ```text
-//! cargo run --release --example http -- [ADDRESS | PORT]
+//! cargo run --release --example http -- [ADDRESS | PORT] [--headers-timeout-ms N]
 //! ```
 //!
-//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Try it with
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. The head of a request has to be there
+//! a minute after its first bytes unless told otherwise. Try it with
 //! `curl -i http://127.0.0.1:7000/` and `wrk -t1 -c50 http://127.0.0.1:7000/`.
 //!
 //! What it shows: requests that are parsed where they were read ([`request`]), pipelined ones among
@@ -22,7 +23,7 @@ mod response;
 
 use body::{Body, Progress};
 use common::Failure;
-use netloop::{Handler, ListenOptions, Reactor, Socket};
+use netloop::{Handler, ListenOptions, Reactor, Socket, TimerId};
 use request::{MAX_HEAD_BYTES, Request};
 use response::Responses;
 use std::cell::RefCell;
@@ -33,6 +34,10 @@ use std::time::Duration;
 
 /// A client that says nothing for so long is closed, in the middle of a request or between two.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a head may take from its first bytes on, unless told otherwise: each byte renews the idle
+/// timeout, so that it alone would let one byte a minute keep a connection for days. Node has the same
+/// (`server.headersTimeout`).
+const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a request is not served, and its connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +46,7 @@ pub(crate) enum Refusal {
     ContentTooLarge,
     HeadTooLarge,
     NotImplemented,
+    RequestTimeout,
     VersionNotSupported,
 }
 
@@ -50,6 +56,9 @@ struct Client {
     current: Option<(Request, Body)>,
     /// What has come of a head, or of a line between chunks. An idle client has none.
     begun: Vec<u8>,
+    headers_timeout: Duration,
+    /// Refuses the client, as long as half a head has come. Heads that come whole never have one.
+    limit: Option<TimerId>,
 }
 
 /// What became of some bytes.
@@ -83,6 +92,10 @@ impl Handler for Client {
     fn on_timeout(&mut self, socket: &mut Socket<'_>) {
         socket.destroy();
     }
+
+    fn on_close(&mut self, socket: &mut Socket<'_>, _had_error: bool) {
+        self.lift_limit(socket);
+    }
 }
 
 impl Client {
@@ -93,13 +106,15 @@ impl Client {
                 Ok(Step::Took(taken)) => bytes = &bytes[taken..],
                 Ok(Step::Waits) => {
                     self.begun = bytes.to_vec();
+                    if self.current.is_none() {
+                        self.limit_head(socket);
+                    }
                     return;
                 }
                 Ok(Step::Over) => return,
                 Err(refusal) => {
-                    let now = socket.net().now();
-                    self.responses.borrow_mut().refuse(socket, refusal, now);
-                    return common::take_leave(socket); // nobody knows where the next one begins
+                    self.lift_limit(socket);
+                    return refuse(socket, refusal, &self.responses);
                 }
             }
             if socket.is_paused() {
@@ -126,6 +141,7 @@ impl Client {
                 false => Err(Refusal::HeadTooLarge),
             };
         };
+        self.lift_limit(socket);
         if body.is_empty() {
             return Ok(self.answer(socket, request, end));
         }
@@ -134,6 +150,26 @@ impl Client {
         }
         self.current = Some((request, body));
         Ok(Step::Took(end))
+    }
+
+    /// Half a head has come. If it was less before, its time goes on.
+    fn limit_head(&mut self, socket: &mut Socket<'_>) {
+        if self.limit.is_some() {
+            return;
+        }
+        let (id, responses) = (socket.id(), Rc::clone(&self.responses));
+        let limit = socket.net().set_timeout(self.headers_timeout, move |net| {
+            if let Some(mut socket) = net.socket(id) {
+                refuse(&mut socket, Refusal::RequestTimeout, &responses);
+            }
+        });
+        self.limit = Some(limit);
+    }
+
+    fn lift_limit(&mut self, socket: &mut Socket<'_>) {
+        if let Some(limit) = self.limit.take() {
+            socket.net().clear_timer(limit);
+        }
     }
 
     /// Answers a request whose last byte is taken.
@@ -151,8 +187,29 @@ impl Client {
     }
 }
 
+/// Says why, and ends: nobody knows where the next request begins.
+fn refuse(socket: &mut Socket<'_>, refusal: Refusal, responses: &RefCell<Responses>) {
+    let now = socket.net().now();
+    responses.borrow_mut().refuse(socket, refusal, now);
+    common::take_leave(socket);
+}
+
+const USAGE: &str = "usage: http [ADDRESS | PORT] [--headers-timeout-ms N]";
+
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
-    common::no_more(&words)?;
+    let mut headers_timeout = HEADERS_TIMEOUT;
+    let mut words = words.into_iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--headers-timeout-ms" => {
+                headers_timeout = Duration::from_millis(common::number(&word, words.next())?);
+            }
+            _ => return Err(format!("what is {word}?").into()),
+        }
+    }
+    if headers_timeout.is_zero() {
+        return Err("a head takes some time".to_string().into());
+    }
     let mut reactor = Reactor::new()?;
     let options = ListenOptions::from(address).no_delay(true);
     let responses = Rc::new(RefCell::new(Responses::new(reactor.net().now())));
@@ -162,6 +219,8 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
             responses: Rc::clone(&responses),
             current: None,
             begun: Vec::new(),
+            headers_timeout,
+            limit: None,
         }
     })?;
     common::announce(&server);
@@ -169,5 +228,5 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
 }
 
 fn main() -> ExitCode {
-    common::run("usage: http [ADDRESS | PORT]", serve)
+    common::run(USAGE, serve)
 }

@@ -81,6 +81,7 @@ impl Responses {
             Refusal::ContentTooLarge => "413 Content Too Large",
             Refusal::HeadTooLarge => "431 Request Header Fields Too Large",
             Refusal::NotImplemented => "501 Not Implemented",
+            Refusal::RequestTimeout => "408 Request Timeout",
             Refusal::VersionNotSupported => "505 HTTP Version Not Supported",
         };
         socket.write(head(status, &self.date, "Connection: close\r\n", 0).as_bytes());

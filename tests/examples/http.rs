@@ -275,6 +275,52 @@ fn who_was_refused_cannot_go_on_sending_for_ever() {
 }
 
 #[test]
+fn a_head_has_an_end_of_its_time_however_lively_its_client_is() {
+    let server = Example::start("http", &["0", "--headers-timeout-ms", "1000"]);
+    // A client whose head has come in two pieces: the first was read with what is answered here.
+    let mut kept = server.connect();
+    let (first, second) = GET.split_at(10);
+    kept.write_all(format!("{GET}{first}").as_bytes()).unwrap();
+    let mut from = BufReader::new(kept.try_clone().unwrap());
+    assert_eq!(Answer::read(&mut from, true).status, 200);
+    kept.write_all(second.as_bytes()).unwrap();
+    assert_eq!(Answer::read(&mut from, true).status, 200);
+
+    let slow = server.connect();
+    let mut sends = slow.try_clone().unwrap();
+    let mut from_slow = BufReader::new(slow);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            sends.write_all(b"GET / HTTP/1.1\r\nX: ").unwrap();
+            let deadline = Instant::now() + PATIENCE;
+            while sends.write_all(b"x").is_ok() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(50)); // the pace of the bytes
+            }
+        });
+        let answer = Answer::read(&mut from_slow, true);
+        assert_eq!(answer.status, 408);
+        assert!(answer.has("connection: close"));
+        assert_eq!(from_slow.read(&mut [0]).unwrap(), 0, "an end");
+        from_slow.get_ref().shutdown(Shutdown::Both).unwrap(); // whose bytes are at an end as well
+    });
+    // The other one's time was over earlier, if it had gone on.
+    kept.write_all(GET.as_bytes()).unwrap();
+    assert_eq!(Answer::read(&mut from, true).status, 200);
+}
+
+#[test]
+fn bad_options_exit_2() {
+    for arguments in [
+        &["0", "--headers-timeout-ms"][..],
+        &["0", "--headers-timeout-ms", "0"],
+        &["0", "--headers-timeout-ms", "soon"],
+    ] {
+        let (code, words) = Example::refused("http", arguments);
+        assert_eq!(code, Some(2), "{arguments:?}: {words}");
+    }
+}
+
+#[test]
 fn a_client_that_asks_first_is_told_to_go_on() {
     let server = start();
     let mut peer = server.connect();
