@@ -18,7 +18,7 @@ mod common;
 use bytes::Bytes;
 use common::Failure;
 use netloop::frame::{Framed, Lines};
-use netloop::{Handler, ListenOptions, Reactor, Socket, SocketId};
+use netloop::{Handler, Reactor, Socket, SocketId};
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -84,7 +84,7 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
     let room = Room::default();
-    let options = ListenOptions::from(address).no_delay(true);
+    let options = common::listen_options(address);
     let server = reactor
         .net()
         .listen(options, move |socket| enter(&room, socket))?;

@@ -109,7 +109,8 @@ impl Host {
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
-    let server = reactor.net().listen(address, |_socket| Echo)?;
+    let options = common::listen_options(address);
+    let server = reactor.net().listen(options, |_socket| Echo)?;
     let bound = server.address().and_then(|address| address.as_inet());
     let udp = UdpSocket::bind(bound.unwrap_or(address)).map_err(netloop::Error::from)?;
     common::announce(&server);

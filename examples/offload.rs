@@ -15,7 +15,7 @@ mod output;
 #[path = "common/words.rs"]
 mod words;
 
-use netloop::{Handler, Reactor, Socket};
+use netloop::{Handler, ListenOptions, Reactor, Socket};
 use output::{complain, say};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -107,7 +107,9 @@ fn main() -> ExitCode {
 
 fn serve(address: &str) -> netloop::Result<()> {
     let mut reactor = Reactor::new()?;
-    let server = reactor.net().listen(address, |_socket| Client::default())?;
+    // No answer waits until the peer has acknowledged the one before.
+    let options = ListenOptions::from(address).no_delay(true);
+    let server = reactor.net().listen(options, |_socket| Client::default())?;
     if let Some(address) = server.address() {
         say(format_args!("listening on {address}"));
     }

@@ -17,7 +17,7 @@ mod common;
 
 use common::Failure;
 use common::output::say;
-use netloop::{Error, Handler, ListenOptions, Net, Reactor, Remote, Result, Socket, Stats};
+use netloop::{Error, Handler, Net, Reactor, Remote, Result, Socket, Stats};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -39,7 +39,7 @@ impl Handler for Echo {
 
 /// Listens beside the others; answers where.
 fn listen(net: &mut Net, address: SocketAddr) -> Result<Option<SocketAddr>> {
-    let options = ListenOptions::from(address).reuse_port(true);
+    let options = common::listen_options(address).reuse_port(true);
     let server = net.listen(options, |_socket| Echo)?;
     Ok(server.address().and_then(|address| address.as_inet()))
 }

@@ -39,7 +39,12 @@ impl Route {
     fn connect(self: &Rc<Self>, net: &mut Net, client: SocketId, first: usize, tried: usize) {
         for tried in tried..self.upstreams.len() {
             let to = self.upstreams[(first + tried) % self.upstreams.len()];
-            let options = ConnectOptions::from(to).connect_timeout(self.connect_timeout);
+            // On this side as on the clients': no delay is added, and nobody who vanished is kept.
+            let options = ConnectOptions::from(to)
+                .connect_timeout(self.connect_timeout)
+                .no_delay(true)
+                .keep_alive(true)
+                .keep_alive_initial_delay(common::KEEP_ALIVE);
             let upstream = Upstream {
                 client,
                 connected: false,
@@ -123,13 +128,15 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
         turn: Cell::new(0),
     });
     let mut reactor = Reactor::new()?;
-    let server = reactor.net().listen(address, move |client| {
-        client.pause(); // what it sends waits in the kernel
-        let (id, first) = (client.id(), route.turn.get());
-        route.turn.set((first + 1) % route.upstreams.len());
-        route.connect(client.net(), id, first, 0);
-        Client
-    })?;
+    let server = reactor
+        .net()
+        .listen(common::listen_options(address), move |client| {
+            client.pause(); // what it sends waits in the kernel
+            let (id, first) = (client.id(), route.turn.get());
+            route.turn.set((first + 1) % route.upstreams.len());
+            route.connect(client.net(), id, first, 0);
+            Client
+        })?;
     common::announce(&server);
     Ok(reactor.run()?)
 }

@@ -1,10 +1,10 @@
-//! What the examples have in common: where to listen, how to end, and how to take leave.
+//! What the examples have in common: where and how to listen, how to end, and how to take leave.
 #![allow(dead_code)] // each example uses its own part
 
 pub(crate) mod output;
 mod words;
 
-use netloop::{Error, Handler, Server, Socket, TimerId};
+use netloop::{Error, Handler, ListenOptions, Server, Socket, TimerId};
 use output::{complain, say};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -90,6 +90,24 @@ pub(crate) fn number<T: std::str::FromStr>(
 ) -> Result<T, String> {
     let number = word.and_then(|word| word.parse().ok());
     number.ok_or_else(|| format!("{option} takes a number"))
+}
+
+/// A peer that is silent for so long is asked by its kernel whether it is still there, and then as often as
+/// the system says (Linux: nine times, 75 seconds apart).
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
+
+/// How a server listens whose clients wait for what it says, and may be silent as long as they like.
+///
+/// Without a delay: TCP would keep a small piece until the peer has acknowledged the one before (Nagle's
+/// algorithm), and the peer may take 40 ms for that, in the hope of something to send along.
+///
+/// With keep-alive: a peer whose cable was pulled sends neither an end nor a reset, and would have its
+/// place for ever.
+pub(crate) fn listen_options(address: SocketAddr) -> ListenOptions {
+    ListenOptions::from(address)
+        .no_delay(true)
+        .keep_alive(true)
+        .keep_alive_initial_delay(KEEP_ALIVE)
 }
 
 /// Says where a server listens: the port may be the system's choice.

@@ -23,7 +23,7 @@ mod response;
 
 use body::{Body, Progress};
 use common::Failure;
-use netloop::{Handler, ListenOptions, Reactor, Socket, TimerId};
+use netloop::{Handler, Reactor, Socket, TimerId};
 use request::{MAX_HEAD_BYTES, Request};
 use response::Responses;
 use std::cell::RefCell;
@@ -211,7 +211,8 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
         return Err("a head takes some time".to_string().into());
     }
     let mut reactor = Reactor::new()?;
-    let options = ListenOptions::from(address).no_delay(true);
+    // Who has vanished is found by the idle timeout.
+    let options = common::listen_options(address).keep_alive(false);
     let responses = Rc::new(RefCell::new(Responses::new(reactor.net().now())));
     let server = reactor.net().listen(options, move |socket| {
         socket.set_timeout(IDLE_TIMEOUT);

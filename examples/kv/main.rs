@@ -21,7 +21,7 @@ mod store;
 
 use common::Failure;
 use netloop::frame::Framed;
-use netloop::{Handler, ListenOptions, Reactor, Socket};
+use netloop::{Handler, Reactor, Socket};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use store::Store;
@@ -53,9 +53,8 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
     // A reply is written in pieces, and the one behind the largest value may not find the cap reached.
-    let options = ListenOptions::from(address)
-        .no_delay(true)
-        .write_cap(Some(2 * resp::MAX_STRING_BYTES as usize));
+    let options =
+        common::listen_options(address).write_cap(Some(2 * resp::MAX_STRING_BYTES as usize));
     let store = Store::default();
     let server = reactor.net().listen(options, move |_socket| {
         let store = store.clone();

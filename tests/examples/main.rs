@@ -18,4 +18,5 @@ mod resp;
 mod survival;
 mod unheard;
 mod usage;
+mod vanished;
 mod words;
