@@ -37,8 +37,10 @@ impl Room {
         let (id, message) = (speaker.id(), Bytes::from(message));
         let net = speaker.net();
         for &member in self.0.borrow().iter().filter(|member| **member != id) {
+            // Nobody is missing: until its `close` is told, by which it leaves the list, even one that was
+            // destroyed has a socket. That one takes no bytes any more.
             let Some(mut member) = net.socket(member) else {
-                continue; // it is gone, and its `close` is about to be told
+                continue;
             };
             member.write_bytes(message.clone());
             if member.buffer_size() > MAX_WAITING_BYTES {
