@@ -1,7 +1,7 @@
 //! Carries TCP connections to one of several servers, both ways.
 //!
 //! ```text
-//! cargo run --release --example proxy -- [ADDRESS | PORT] UPSTREAM... [--connect-timeout-ms N]
+//! cargo run --release --example proxy -- ADDRESS | PORT UPSTREAM... [--connect-timeout-ms N]
 //! ```
 //!
 //! An address is an IP address with a port; a bare port means 127.0.0.1. Try it with two echoes,
@@ -101,7 +101,7 @@ impl Handler for Upstream {
     }
 }
 
-const USAGE: &str = "usage: proxy [ADDRESS | PORT] UPSTREAM... [--connect-timeout-ms N]";
+const USAGE: &str = "usage: proxy ADDRESS | PORT UPSTREAM... [--connect-timeout-ms N]";
 
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     let mut upstreams = Vec::new();

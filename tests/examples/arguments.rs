@@ -41,7 +41,11 @@ fn bad_arguments_exit_2_and_tell_the_usage() {
             let (code, words) = Example::refused(name, &arguments);
             assert_eq!(code, Some(2), "{name} {arguments:?}: {words}");
             let usage = words.lines().nth(1).unwrap_or_default();
-            let beginning = format!("usage: {name} [ADDRESS | PORT]");
+            let address = match *name {
+                "proxy" => "ADDRESS | PORT", // there are more addresses behind it
+                _ => "[ADDRESS | PORT]",
+            };
+            let beginning = format!("usage: {name} {address}");
             assert!(
                 usage.starts_with(&beginning),
                 "{name} {arguments:?}: {words}"
