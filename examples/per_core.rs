@@ -6,7 +6,8 @@
 //!
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. There are as many threads as
 //! cores unless told otherwise. After Enter or, with `--features signal`, Ctrl-C it ends and prints
-//! what each thread has done. Try it with `nc 127.0.0.1 7000` several times, and see which thread
+//! what each thread has done. It reads the keyboard for that, and who does so in the background of a
+//! terminal is stopped by it: behind a `&` it needs `</dev/null`. Try it with `nc 127.0.0.1 7000` several times, and see which thread
 //! each of them met.
 //!
 //! What it shows: the kernel spreads connections over sockets that share a port (`SO_REUSEPORT`), so
@@ -140,6 +141,9 @@ fn print(thread: usize, stats: &Stats) {
     ));
 }
 
+const USAGE: &str = "usage: per_core [ADDRESS | PORT] [--threads N]
+Enter ends it; in the background of a terminal (&) it needs </dev/null, or the terminal stops it";
+
 fn main() -> ExitCode {
-    common::run("usage: per_core [ADDRESS | PORT] [--threads N]", serve)
+    common::run(USAGE, serve)
 }
