@@ -19,7 +19,7 @@ use common::output::complain;
 use mio::net::UdpSocket;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use netloop::{Handler, Reactor, Socket};
+use netloop::{Handler, Net, Reactor, Socket};
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd};
@@ -28,6 +28,9 @@ use std::time::Duration;
 
 const REACTOR: Token = Token(0);
 const UDP: Token = Token(1);
+
+/// So often the system may choose a port that one of both cannot have.
+const MOST_CHOICES: usize = 16;
 
 const DATAGRAMS_A_TURN: usize = 64;
 /// No datagram is longer.
@@ -106,14 +109,41 @@ impl Host {
     }
 }
 
+/// Listens by TCP, and answers with a UDP socket on the same port.
+///
+/// Port 0 lets the system choose, which it does for TCP; where UDP is taken it has to choose again.
+fn listen(net: &mut Net, address: SocketAddr) -> netloop::Result<UdpSocket> {
+    let mut in_vain = Vec::new();
+    let udp = loop {
+        let server = net.listen(common::listen_options(address), |_socket| Echo)?;
+        let bound = server.address().and_then(|address| address.as_inet());
+        match UdpSocket::bind(bound.unwrap_or(address)) {
+            Ok(udp) => {
+                common::announce(&server);
+                break udp;
+            }
+            Err(error) => {
+                in_vain.push(server.id());
+                let may_choose = address.port() == 0 && in_vain.len() < MOST_CHOICES;
+                if !may_choose || error.kind() != ErrorKind::AddrInUse {
+                    return Err(error.into());
+                }
+            }
+        }
+    };
+    // Not earlier, or the system would choose the same again.
+    for id in in_vain {
+        if let Some(mut server) = net.server(id) {
+            server.close()?;
+        }
+    }
+    Ok(udp)
+}
+
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
-    let options = common::listen_options(address);
-    let server = reactor.net().listen(options, |_socket| Echo)?;
-    let bound = server.address().and_then(|address| address.as_inet());
-    let udp = UdpSocket::bind(bound.unwrap_or(address)).map_err(netloop::Error::from)?;
-    common::announce(&server);
+    let udp = listen(reactor.net(), address)?;
     let mut host = Host::new(reactor, udp).map_err(netloop::Error::from)?;
     Ok(host.run()?)
 }
