@@ -15,6 +15,7 @@ mod output;
 #[path = "common/words.rs"]
 mod words;
 
+use netloop::frame::{Framed, Lines};
 use netloop::{Handler, ListenOptions, Reactor, Socket};
 use output::{complain, say};
 use std::process::ExitCode;
@@ -26,24 +27,11 @@ const LONGEST_LINE_BYTES: usize = 4096;
 /// No question takes longer: four that took for ever would be all that is ever answered.
 const LONGEST_BUSINESS: Duration = Duration::from_secs(60);
 
-/// One client, with what has come of its next question.
-#[derive(Default)]
-struct Client {
-    line: Vec<u8>,
-}
+struct Client;
 
 impl Handler for Client {
-    fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
-        for piece in data.split_inclusive(|&byte| byte == b'\n') {
-            self.line.extend_from_slice(piece);
-            if self.line.len() > LONGEST_LINE_BYTES {
-                return socket.destroy();
-            }
-            if piece.ends_with(b"\n") {
-                ask(socket, String::from_utf8_lossy(&self.line).into_owned());
-                self.line.clear();
-            }
-        }
+    fn on_data(&mut self, socket: &mut Socket<'_>, line: &[u8]) {
+        ask(socket, String::from_utf8_lossy(line).into_owned());
     }
 }
 
@@ -109,7 +97,9 @@ fn serve(address: &str) -> netloop::Result<()> {
     let mut reactor = Reactor::new()?;
     // No answer waits until the peer has acknowledged the one before.
     let options = ListenOptions::from(address).no_delay(true);
-    let server = reactor.net().listen(options, |_socket| Client::default())?;
+    let server = reactor.net().listen(options, |_socket| {
+        Framed::new(Lines::new(), Client).max_frame_bytes(LONGEST_LINE_BYTES)
+    })?;
     if let Some(address) = server.address() {
         say(format_args!("listening on {address}"));
     }
