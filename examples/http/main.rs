@@ -1,11 +1,13 @@
 //! An HTTP/1.1 server that answers every request with the same 64 bytes.
 //!
 //! ```text
-//! cargo run --release --example http -- [ADDRESS | PORT] [--headers-timeout-ms N]
+//! cargo run --release --example http -- [ADDRESS | PORT] [--headers-timeout-ms N] \
+//!     [--busy-poll-us N]
 //! ```
 //!
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. The head of a request has to be there
-//! a minute after its first bytes unless told otherwise. Try it with
+//! a minute after its first bytes unless told otherwise. With `--busy-poll-us` the loop polls for so many
+//! microseconds before it sleeps, as in the example `kv`, which says what for. Try it with
 //! `curl -i http://127.0.0.1:7000/` and `wrk -t1 -c50 http://127.0.0.1:7000/`.
 //!
 //! What it shows: requests that are parsed where they were read ([`request`]), pipelined ones among
@@ -194,15 +196,18 @@ fn refuse(socket: &mut Socket<'_>, refusal: Refusal, responses: &RefCell<Respons
     common::take_leave(socket);
 }
 
-const USAGE: &str = "usage: http [ADDRESS | PORT] [--headers-timeout-ms N]";
+const USAGE: &str = "usage: http [ADDRESS | PORT] [--headers-timeout-ms N] [--busy-poll-us N]";
 
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
-    let mut headers_timeout = HEADERS_TIMEOUT;
+    let (mut headers_timeout, mut busy_poll) = (HEADERS_TIMEOUT, Duration::ZERO);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
             "--headers-timeout-ms" => {
                 headers_timeout = Duration::from_millis(common::number(&word, words.next())?);
+            }
+            "--busy-poll-us" => {
+                busy_poll = Duration::from_micros(common::number(&word, words.next())?)
             }
             _ => return Err(format!("what is {word}?").into()),
         }
@@ -211,6 +216,7 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
         return Err("a head takes some time".to_string().into());
     }
     let mut reactor = Reactor::new()?;
+    reactor.net().set_busy_poll(busy_poll);
     // Who has vanished is found by the idle timeout.
     let options = common::listen_options(address).keep_alive(false);
     let responses = Rc::new(RefCell::new(Responses::new(reactor.net().now())));

@@ -1,6 +1,7 @@
 //! What the examples make of their arguments: the same, as far as they take the same.
 
 use crate::support::example::Example;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 
 /// Each with what it takes behind the address.
@@ -51,6 +52,34 @@ fn bad_arguments_exit_2_and_tell_the_usage() {
                 "{name} {arguments:?}: {words}"
             );
             assert_eq!(words.lines().count(), 2, "{name} {arguments:?}: {words}");
+        }
+    }
+}
+
+#[test]
+fn a_time_to_poll_that_is_no_number_is_refused() {
+    for name in ["http", "kv"] {
+        for more in [&[][..], &["soon"], &["-1"], &["1.5"]] {
+            let arguments = [&["0", "--busy-poll-us"], more].concat();
+            let (code, words) = Example::refused(name, &arguments);
+            assert_eq!(code, Some(2), "{name} {arguments:?}: {words}");
+            let expected = format!("--busy-poll-us takes a number\nusage: {name} ");
+            assert!(words.starts_with(&expected), "{name}: {words}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_polls_before_it_sleeps_serves_as_any_other() {
+    for name in ["http", "kv"] {
+        for time in ["0", "200", "18446744073709551615"] {
+            let server = Example::start(name, &["0", "--busy-poll-us", time]);
+            let mut peer = server.connect();
+            for _ in 0..3 {
+                let question = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"; // to which `kv` has an answer as well
+                peer.write_all(question).unwrap();
+                assert!(peer.read(&mut [0; 4096]).unwrap() > 0, "{name} {time}");
+            }
         }
     }
 }
