@@ -276,7 +276,7 @@ fn who_was_refused_cannot_go_on_sending_for_ever() {
 
 #[test]
 fn a_head_has_an_end_of_its_time_however_lively_its_client_is() {
-    let server = Example::start("http", &["0", "--headers-timeout-ms", "1000"]);
+    let server = Example::start("http", &["0", "--headers-timeout-ms", "2000"]);
     // A client whose head has come in two pieces: the first was read with what is answered here.
     let mut kept = server.connect();
     let (first, second) = GET.split_at(10);
