@@ -13,7 +13,7 @@
 //! What it shows: requests that are parsed where they were read ([`request`]), pipelined ones among
 //! them, whose answers leave in one call; bodies that are dropped as they come, of a length or in
 //! chunks ([`body`]); and how to refuse a request so that the client gets to know why. A GET,
-//! HEAD or POST that comes whole from a client that stays costs no allocation; what came in pieces is
+//! HEAD or POST of HTTP/1.1 that comes whole from a client that stays costs no allocation; what came in pieces is
 //! put together, and every other answer is made for its request.
 
 #[path = "../common/mod.rs"]
@@ -38,7 +38,7 @@ use std::time::Duration;
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a head may take from its first bytes on, unless told otherwise: each byte renews the idle
 /// timeout, so that it alone would let one byte a minute keep a connection for days. Node has the same
-/// (`server.headersTimeout`).
+/// (`server.headersTimeout`), and another one for bodies (`requestTimeout`), which this server has not.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why a request is not served, and its connection ended.
@@ -89,6 +89,11 @@ impl Handler for Client {
 
     fn on_drain(&mut self, socket: &mut Socket<'_>) {
         socket.resume();
+    }
+
+    /// Half a head stays one, and our side ends behind the answers that are on their way.
+    fn on_end(&mut self, socket: &mut Socket<'_>) {
+        self.lift_limit(socket);
     }
 
     fn on_timeout(&mut self, socket: &mut Socket<'_>) {
@@ -213,7 +218,9 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
         }
     }
     if headers_timeout.is_zero() {
-        return Err("a head takes some time".to_string().into());
+        return Err("--headers-timeout-ms takes a number above 0"
+            .to_string()
+            .into());
     }
     let mut reactor = Reactor::new()?;
     reactor.net().set_busy_poll(busy_poll);

@@ -1,7 +1,8 @@
 //! What the head of a request says, as far as this server wants to know it.
 //!
 //! By RFC 9112. Where a head could be read in two ways it is refused: a proxy before this server may
-//! have read it in the other one. So may one that takes a bare LF for the end of a line, or does not.
+//! have read it in the other one. A bare LF is such a case: some take
+//! it for the end of a line, and some do not.
 
 use crate::Refusal;
 use crate::body::Body;

@@ -317,6 +317,8 @@ fn bad_options_exit_2() {
     ] {
         let (code, words) = Example::refused("http", arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {words}");
+        let names_it = words.starts_with("--headers-timeout-ms takes a number");
+        assert!(names_it, "{arguments:?}: {words}");
     }
 }
 
