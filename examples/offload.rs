@@ -95,8 +95,11 @@ fn main() -> ExitCode {
 
 fn serve(address: &str) -> netloop::Result<()> {
     let mut reactor = Reactor::new()?;
-    // No answer waits until the peer has acknowledged the one before.
-    let options = ListenOptions::from(address).no_delay(true);
+    // No answer waits until the peer has acknowledged the one before, and who has vanished is found.
+    let options = ListenOptions::from(address)
+        .no_delay(true)
+        .keep_alive(true)
+        .keep_alive_initial_delay(Duration::from_secs(60));
     let server = reactor.net().listen(options, |_socket| {
         Framed::new(Lines::new(), Client).max_frame_bytes(LONGEST_LINE_BYTES)
     })?;

@@ -92,8 +92,8 @@ pub(crate) fn number<T: std::str::FromStr>(
     number.ok_or_else(|| format!("{option} takes a number"))
 }
 
-/// A peer that is silent for so long is asked by its kernel whether it is still there, and then as often as
-/// the system says (Linux: nine times, 75 seconds apart).
+/// A peer that is silent for so long is asked whether it is still there, ten times at most and a second
+/// apart; without an answer its connection is over.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 /// How a server listens whose clients wait for what it says, and may be silent as long as they like.
