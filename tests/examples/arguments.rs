@@ -1,8 +1,12 @@
 //! What the examples make of their arguments: the same, as far as they take the same.
 
+#[cfg(target_os = "linux")]
+use crate::support::PATIENCE;
 use crate::support::example::Example;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 /// Each with what it takes behind the address.
 pub(crate) const SERVERS: &[(&str, &[&str])] = &[
@@ -75,11 +79,23 @@ fn a_server_that_polls_before_it_sleeps_serves_as_any_other() {
         for time in ["0", "200", "18446744073709551615"] {
             let server = Example::start(name, &["0", "--busy-poll-us", time]);
             let mut peer = server.connect();
-            for _ in 0..3 {
-                let question = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"; // to which `kv` has an answer as well
-                peer.write_all(question).unwrap();
-                assert!(peer.read(&mut [0; 4096]).unwrap() > 0, "{name} {time}");
-            }
+            let question = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"; // to which `kv` has an answer as well
+            peer.write_all(question).unwrap();
+            assert!(peer.read(&mut [0; 4096]).unwrap() > 0, "{name} {time}");
+        }
+    }
+}
+
+/// It takes processor time while nobody wants anything of it.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_server_that_polls_for_ever_never_sleeps() {
+    for name in ["http", "kv"] {
+        let server = Example::start(name, &["0", "--busy-poll-us", "18446744073709551615"]);
+        let (before, deadline) = (server.ticks(), Instant::now() + PATIENCE);
+        while server.ticks() < before + 10 {
+            assert!(Instant::now() < deadline, "{name} sleeps");
+            std::thread::yield_now();
         }
     }
 }

@@ -265,7 +265,8 @@ fn a_value_of_the_largest_size_reaches_a_slow_reader() {
 fn the_largest_value_may_wait_as_a_whole() {
     const LARGEST: usize = 16 << 20;
     const STEP: usize = 12 << 10;
-    const MOST_STEPS: usize = 20; // without a higher cap it fails behind 8
+    /// Where the kernel keeps as much as Linux 6.18 does, it fails behind 8 without a higher cap.
+    const STEPS: std::ops::Range<usize> = 5..15;
 
     let kv = start();
     let mut other = kv.connect();
@@ -274,7 +275,7 @@ fn the_largest_value_may_wait_as_a_whole() {
     let echo = array(&[b"ECHO", &[b'e'; STEP]]);
     let echoed = format!("${STEP}\r\n").len() + STEP + 2;
     let reply = [&b"$16777216\r\n"[..], &pattern(LARGEST), b"\r\n"].concat();
-    for steps in 0..MOST_STEPS {
+    for steps in STEPS {
         // With short segments the kernel keeps little for a peer that does not read.
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_tcp_mss(536).unwrap();

@@ -79,10 +79,12 @@ impl Subject {
                     silent = false;
                     assert!(taken < 100 << 20, "the server takes whatever comes");
                 }
-                Err(_) if silent => break,
-                // It may be that the server had no turn for so long. Then it has one now.
                 Err(error) => {
-                    assert_eq!(error.kind(), ErrorKind::WouldBlock);
+                    assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
+                    if silent {
+                        break;
+                    }
+                    // It may be that the server had no turn for so long. Then it has one now.
                     silent = true;
                     self.ask(&mut other);
                 }

@@ -78,6 +78,15 @@ impl Example {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// Processor time of the process so far, in ticks, which are hundredths of a second.
+    #[cfg(target_os = "linux")]
+    pub fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
+        let (_name, fields) = stat.rsplit_once(") ").unwrap();
+        let times = fields.split_whitespace().skip(11).take(2); // user's and system's (proc(5))
+        times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
     /// Descriptors that the process has open.
     #[cfg(target_os = "linux")]
     pub fn descriptors(&self) -> usize {
