@@ -7,7 +7,7 @@
 # Each server has processor 0 and one thread, the generator has processor 1. Servers take turns. Of each
 # the highest rate and the least processor time of all rounds are told, which need not be of the same
 # round: each is what it can do while nobody is in its way. How busy a server was is told of its fastest
-# round: what is left of its core it slept, while the generator was what is slower.
+# round: the rest of the time it slept, and waited for the generator.
 #
 # A generator pays for waking a server that sleeps. So kv and http are measured a second time with
 # --busy-poll-us, which lets them poll a while before they sleep; their processor time for a request counts

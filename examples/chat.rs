@@ -37,10 +37,8 @@ impl Room {
         let (id, message) = (speaker.id(), Bytes::from(message));
         let net = speaker.net();
         for &member in self.0.borrow().iter().filter(|member| **member != id) {
-            // Nobody is missing: until its `close` is told, by which it leaves the list, even one that was
-            // destroyed has a socket. That one takes no bytes any more.
             let Some(mut member) = net.socket(member) else {
-                continue;
+                continue; // never: it leaves the list when its `close` is told, and has a socket until then
             };
             member.write_bytes(message.clone());
             if member.buffer_size() > MAX_WAITING_BYTES {

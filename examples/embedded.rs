@@ -29,7 +29,7 @@ use std::time::Duration;
 const REACTOR: Token = Token(0);
 const UDP: Token = Token(1);
 
-/// So often the system may choose a port that one of both cannot have.
+/// How many ports the system may choose before we give up.
 const MOST_CHOICES: usize = 16;
 
 const DATAGRAMS_A_TURN: usize = 64;

@@ -6,9 +6,11 @@
 //!
 //! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. There are as many threads as
 //! cores unless told otherwise. After Enter or, with `--features signal`, Ctrl-C it ends and prints
-//! what each thread has done. It reads the keyboard for that, and who does so in the background of a
-//! terminal is stopped by it: behind a `&` it needs `</dev/null`. Try it with `nc 127.0.0.1 7000` several times, and see which thread
-//! each of them met.
+//! what each thread has done. Try it with `nc 127.0.0.1 7000` several times, and see which thread each
+//! of them met.
+//!
+//! It reads the keyboard, which a terminal forbids what runs in its background (`&`): there it needs
+//! `</dev/null`, and only Ctrl-C or an end by force ends it.
 //!
 //! What it shows: the kernel spreads connections over sockets that share a port (`SO_REUSEPORT`), so
 //! that the loops share nothing at all. Each leaves a [`Remote`] behind, by which it is stopped.
