@@ -225,8 +225,16 @@ impl Run {
         } else if self.arguments.mode == Mode::Closed
             && (Phase::WarmUp..=Phase::Measure).contains(&self.phase)
         {
+            // Small ones gather by themselves; long ones would each have a call of their own.
+            let corks = self.request.len() >= SHARED_FROM && self.arguments.pipeline > 1;
+            if corks {
+                socket.cork();
+            }
             while self.slots[slot].under_way.len() < self.arguments.pipeline {
                 self.send(socket, slot, now, now);
+            }
+            if corks {
+                socket.uncork();
             }
         }
     }
