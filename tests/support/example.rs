@@ -58,11 +58,12 @@ impl Example {
         plain_peer(self.address)
     }
 
-    /// Memory of the process now, in KiB, counted page by page: `VmRSS` leaves out what each core has
-    /// not handed in yet (proc(5)).
+    /// The process's own memory now, in KiB, counted page by page: not the pages of its program, which
+    /// come as they are first run, and where `VmRSS` leaves out what each core has not handed in yet
+    /// (proc(5)).
     #[cfg(target_os = "linux")]
-    pub fn resident_kib(&self) -> u64 {
-        self.kib("smaps_rollup", "Rss:")
+    pub fn own_kib(&self) -> u64 {
+        self.kib("smaps_rollup", "Anonymous:")
     }
 
     /// Memory of the process in KiB, nearly: `VmRSS` now, `VmHWM` at its highest.
