@@ -58,14 +58,6 @@ impl Example {
         plain_peer(self.address)
     }
 
-    /// The process's own memory now, in KiB, counted page by page: not the pages of its program, which
-    /// come as they are first run, and where `VmRSS` leaves out what each core has not handed in yet
-    /// (proc(5)).
-    #[cfg(target_os = "linux")]
-    pub fn own_kib(&self) -> u64 {
-        self.kib("smaps_rollup", "Anonymous:")
-    }
-
     /// Memory of the process in KiB, nearly: `VmRSS` now, `VmHWM` at its highest.
     #[cfg(target_os = "linux")]
     pub fn memory_kib(&self, field: &str) -> u64 {
