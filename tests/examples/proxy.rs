@@ -137,16 +137,15 @@ fn a_lack_of_descriptors_costs_newcomers_their_place_and_nobody_else() {
     assert_echoes(&mut first);
     let peers: Vec<TcpStream> = (0..2 * MOST).map(|_| proxy.connect()).collect();
     let deadline = Instant::now() + PATIENCE;
-    // Nothing was asked for, so any answer but that there is none yet means that its place is lost.
-    let was_lost = |mut peer: &TcpStream| {
+    let was_reset = |mut peer: &TcpStream| {
         peer.set_nonblocking(true).unwrap();
         let read = peer.read(&mut [0]);
-        !read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        read.is_err_and(|error| error.kind() == ErrorKind::ConnectionReset)
     };
     // Who has come finds no descriptor for an upstream, or, if pairs fit exactly, nobody comes in. One that was
     // inherited may have a number beyond the limit.
     let is_full = || proxy.descriptors() >= MOST as usize;
-    while !peers.iter().any(was_lost) && !is_full() {
+    while !peers.iter().any(was_reset) && !is_full() {
         let open = proxy.descriptors();
         assert!(Instant::now() < deadline, "there was no lack: {open} open");
         assert_echoes(&mut first);

@@ -61,12 +61,7 @@ impl Example {
     /// Memory of the process in KiB, nearly: `VmRSS` now, `VmHWM` at its highest.
     #[cfg(target_os = "linux")]
     pub fn memory_kib(&self, field: &str) -> u64 {
-        self.kib("status", field)
-    }
-
-    #[cfg(target_os = "linux")]
-    fn kib(&self, file: &str, field: &str) -> u64 {
-        let status = std::fs::read_to_string(self.proc(file)).unwrap();
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
