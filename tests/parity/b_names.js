@@ -75,24 +75,24 @@ exports.a_late_answer = {
     listen((me, peer) => peer.on('end', () => peer.end('answer')));
   },
   client({ connectTo, answering }) {
-    let question;
-    const [me, client] = connectTo((...asked) => question = asked);
-    me.say(`write: ${client.write('quest')}`);
-    client.setNoDelay(true);
-    client.end('ion');
-    setTimeout(() => {
+    const [me, client] = connectTo((...question) => setImmediate(() => {
       me.state(client);
       me.counters(client);
       answering('127.0.0.1')(...question);
-    }, 5);
+    }));
+    me.say(`write: ${client.write('quest')}`);
+    client.setNoDelay(true);
+    client.end('ion');
   },
 };
 
 exports.destroyed_while_a_name_is_looked_up = {
   solo({ connectTo, answering }) {
     let question;
-    const [me, client] = connectTo((...asked) => question = asked);
-    setTimeout(() => client.destroy(), 5);
+    const [me, client] = connectTo((...asked) => {
+      question = asked;
+      setImmediate(() => client.destroy());
+    });
     client.on('close', () => {
       answering('127.0.0.1')(...question);
       me.say('answered');
@@ -119,7 +119,7 @@ exports.destroyed_in_a_lookup_that_fails = {
 
 exports.a_timeout_while_a_name_is_looked_up = {
   solo({ connectTo }) {
-    const [me, client] = connectTo(() => 0, { timeout: 10 });
+    const [me, client] = connectTo(() => 0, { timeout: 50 });
     const alive = setInterval(() => 0, 1000); // in Node a lookup that is not the system's is nothing
     client.on('timeout', () => {
       clearInterval(alive);

@@ -143,20 +143,21 @@ fn a_late_answer() {
             });
         },
         |stage| {
-            let (kept, me) = (Kept::default(), stage.actor("client"));
-            let mut client = stage.connect_to(keeping(&kept), |to| to, |_, _, _| ());
+            let me = stage.actor("client");
+            let asked = me.clone();
+            let resolver = move |net: &mut Net, _: Question, promise: Promise| {
+                let asked = asked.clone();
+                net.set_immediate(move |net| {
+                    let client = net.socket(asked.socket_of("client")).unwrap();
+                    asked.state(&client);
+                    asked.counters(&client);
+                    promise.fulfil(Ok(vec![HERE]));
+                });
+            };
+            let mut client = stage.connect_to(resolver, |to| to, |_, _, _| ());
             me.say(format!("write: {}", client.write(b"quest")));
             client.set_no_delay(true);
             client.end_with(b"ion");
-            let id = client.id();
-            stage
-                .net()
-                .set_timeout(Duration::from_millis(5), move |net| {
-                    let client = net.socket(id).unwrap();
-                    me.state(&client);
-                    me.counters(&client);
-                    kept.take().expect("was asked").fulfil(Ok(vec![HERE]));
-                });
         },
     );
 }
@@ -165,20 +166,22 @@ fn a_late_answer() {
 fn destroyed_while_a_name_is_looked_up() {
     GROUP.solo("destroyed_while_a_name_is_looked_up", |stage| {
         let kept = Kept::default();
-        let resolver = keeping(&kept);
-        let react =
-            move |me: &crate::stage::Actor, _: &mut netloop::Socket<'_>, event: Event<'_>| {
+        let (keep, me) = (keeping(&kept), stage.actor("client"));
+        let resolver = move |net: &mut Net, question: Question, promise: Promise| {
+            keep.resolve(net, question, promise);
+            let client = me.socket_of("client");
+            net.set_immediate(move |net| net.socket(client).unwrap().destroy());
+        };
+        stage.connect_to(
+            resolver,
+            |to| to,
+            move |me, _, event| {
                 if let Event::Close { .. } = event {
                     kept.take().expect("was asked").fulfil(Ok(vec![HERE]));
                     me.say("answered");
                 }
-            };
-        let id = stage.connect_to(resolver, |to| to, react).id();
-        stage
-            .net()
-            .set_timeout(Duration::from_millis(5), move |net| {
-                net.socket(id).unwrap().destroy();
-            });
+            },
+        );
     });
 }
 
@@ -220,7 +223,7 @@ fn a_timeout_while_a_name_is_looked_up() {
         let resolver = keeping(&kept);
         stage.connect_to(
             resolver,
-            |to| to.timeout(Duration::from_millis(10)),
+            |to| to.timeout(Duration::from_millis(50)),
             move |me, client, event| {
                 if let Event::Timeout = event {
                     assert!(kept.borrow().is_some());

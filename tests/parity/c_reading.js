@@ -67,7 +67,7 @@ exports.paused_in_data = {
       if (me.name === 'peer') peer.write('one');
       else {
         const first = Actor.socket('peer');
-        first.write('two', () => peer.end('sent'));
+        first.write('two', () => setImmediate(() => peer.end('sent')));
       }
     });
   },
@@ -145,7 +145,9 @@ function whilePaused(deed) {
       listenTo(2, {}, (me, peer) => {
         if (me.name === 'peer') {
           peer.write('one');
-          for (const done of ['finish', 'close']) peer.on(done, () => Actor.socket('peer2').end());
+          for (const done of ['finish', 'close']) {
+            peer.on(done, () => setImmediate(() => Actor.socket('peer2').end()));
+          }
         } else {
           deed(Actor.socket('peer'));
         }

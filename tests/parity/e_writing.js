@@ -259,7 +259,7 @@ exports.destroyed_with_bytes_waiting = {
 exports.counters_survive_close = {
   server({ listen }) {
     listen((me, peer) => {
-      peer.end('12345');
+      peer.on('end', () => peer.end('12345')); // after the client's `finish`
       peer.on('close', () => me.counters(peer));
     });
   },

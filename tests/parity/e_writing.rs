@@ -331,7 +331,7 @@ fn counters_survive_close() {
         "counters_survive_close",
         |stage| {
             stage.listen(|me, peer, event| match event {
-                Event::Connect => peer.end_with(b"12345"),
+                Event::End => peer.end_with(b"12345"), // after the client's `finish`
                 Event::Close { .. } => me.counters(peer),
                 _ => {}
             });

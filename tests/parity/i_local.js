@@ -22,8 +22,8 @@ exports.no_such_path = {
 
 exports.a_path_that_nobody_listens_on = {
   solo({ connectAs, serve, file }) {
-    serve('server', { path: file('stale') }, (me, server) => {
-      fs.linkSync(file('stale'), file('link'));
+    serve('server', { path: file('server') }, (me, server) => {
+      fs.linkSync(file('server'), file('link'));
       server.close();
       connectAs('client', { path: file('link'), port: undefined });
     });

@@ -4,6 +4,7 @@ use crate::runner::Group;
 use crate::stage::Stage;
 use crate::support::pattern;
 use netloop::{Address, ConnectOptions, Event, ListenOptions, Server};
+use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -52,16 +53,20 @@ fn no_such_path() {
     GROUP.solo("no_such_path", |stage| connect_to(stage, "nobody"));
 }
 
+/// Node links to the path of a server that it closes. Here nobody has ever listened there: a closed listener
+/// lives on for a moment in a child that another test is just starting.
 #[test]
 fn a_path_that_nobody_listens_on() {
     GROUP.solo("a_path_that_nobody_listens_on", |stage| {
-        let (path, link) = (stage.file("stale"), stage.file("link"));
-        stage.serve("server", ListenOptions::path(&path), move |me, server| {
-            fs::hard_link(&path, &link).unwrap();
+        let (path, link) = (stage.file("server"), stage.file("link"));
+        let nobody = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        nobody.bind(&SockAddr::unix(&link).unwrap()).unwrap();
+        stage.serve("server", ListenOptions::path(path), move |me, server| {
             server.close().unwrap();
             let client = me.another("client");
             client.connect(server.net(), |_| ConnectOptions::path(&link), |_, _, _| ());
         });
+        drop(nobody); // the path stays
     });
 }
 
