@@ -102,9 +102,10 @@ impl Subject {
         }
         #[cfg(target_os = "linux")]
         {
-            // The mark, the rest of one read, and what it is answered with.
+            // The mark, the rest of one read and what it is answered with, at both ends of a proxy. The
+            // rest is room for pages of code and for the kernel, which counts in batches for each core.
             let grown = server.memory_kib("VmHWM") - before;
-            assert!(grown < 320, "{grown} KiB for one slow reader");
+            assert!(grown < 1024, "{grown} KiB for one slow reader");
         }
     }
 
