@@ -61,7 +61,7 @@
 //! # Logging
 //!
 //! By the [`log`](https://docs.rs/log) crate: `warn` when a peer was turned away (one line a second of
-//! each kind), `debug` for each change in a socket's life, `trace` for each event, read and write.
+//! each kind), and when the loop could not do what it was asked for, `debug` for each change in a socket's life, `trace` for each event, read and write.
 //! What ends the loop is returned by [`Reactor::run`], not logged. Bytes of a peer are never
 //! logged.
 //!

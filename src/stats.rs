@@ -46,8 +46,8 @@ pub struct Stats {
     pub syscalls: Syscalls,
 }
 
-/// System calls made, by kind, failed ones included. Reading the clock is not counted: it does not
-/// enter the kernel.
+/// System calls made, by kind, failed ones included. Reading the clock is not counted: with the usual
+/// sources of time (`tsc`, `kvm-clock`) it does not enter the kernel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Syscalls {

@@ -414,7 +414,7 @@ impl Socket<'_> {
     /// Tells `timeout` after `idle` without a byte read or written; the socket stays open.
     ///
     /// Counted from the turn in which the last byte moved or the peer's end came, never early, late
-    /// by at most a millisecond and a turn, and told once until a byte moves again.
+    /// by at most two milliseconds and a turn, and told once until a byte moves again.
     /// `Duration::ZERO` turns it off; more than 2^31 - 1 ms is cut to that. On a destroyed socket
     /// it does nothing.
     ///

@@ -96,9 +96,10 @@ impl Timers {
 impl Net {
     /// Calls `callback` once, `delay` from now.
     ///
-    /// Never early, and late by no more than a millisecond and the turn that is running. A delay
-    /// below one millisecond counts as one (Node's rule); one beyond the end of the clock never
-    /// comes. The timer keeps the loop alive; see [`unref_timer`](Net::unref_timer).
+    /// Never early, and late by no more than two milliseconds and the turn that is running
+    /// ([`time`](crate::book::time)). A delay below one millisecond counts as one (Node's rule); one
+    /// beyond the end of the clock never comes. The timer keeps the loop alive; see
+    /// [`unref_timer`](Net::unref_timer).
     ///
     /// ```
     /// # fn main() -> netloop::Result<()> {
