@@ -10,10 +10,13 @@
 //! stands on stdout, together with the number that repeats it. With `--tally` stdout tells what
 //! happened in how many of the seeds.
 
+#[path = "common/output.rs"]
+mod output;
 #[path = "common/words.rs"]
 mod words;
 
 use netloop::sim::campaign::{self, Failure, Tally};
+use output::{complain, say};
 use std::ops::Range;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -33,13 +36,13 @@ fn main() -> ExitCode {
     let words = words::words();
     let asks = |words: &Vec<String>| words.iter().any(|word| word == "--help" || word == "-h");
     if words.as_ref().is_ok_and(asks) {
-        println!("{USAGE}");
+        say(USAGE);
         return ExitCode::SUCCESS;
     }
     let arguments = match words.and_then(|words| parse(words.into_iter())) {
         Ok(arguments) => arguments,
         Err(mistake) => {
-            eprintln!("{mistake}\n{USAGE}");
+            complain(format_args!("{mistake}\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
@@ -48,9 +51,9 @@ fn main() -> ExitCode {
     match search(&arguments) {
         None => ExitCode::SUCCESS,
         Some(failure) => {
-            eprintln!("{failure:?}");
-            eprintln!("making it smaller ...");
-            println!("{}", failure.shrunk());
+            complain(format_args!("{failure:?}"));
+            complain("making it smaller ...");
+            say(failure.shrunk());
             ExitCode::FAILURE
         }
     }
@@ -92,9 +95,14 @@ fn search(arguments: &Arguments) -> Option<Failure> {
         };
         let seconds = begin.elapsed().as_secs_f64();
         let each = played as f64 / seconds;
-        eprintln!("{what}: {played} seeds, {steps} steps in {seconds:.1} s, {each:.0} seeds/s");
+        complain(format_args!(
+            "{what}: {played} seeds, {steps} steps in {seconds:.1} s, {each:.0} seeds/s"
+        ));
     };
-    eprintln!("seeds {start}..{end} on {} threads", arguments.threads);
+    complain(format_args!(
+        "seeds {start}..{end} on {} threads",
+        arguments.threads
+    ));
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..arguments.threads).map(|_| scope.spawn(work)).collect();
         let mut reported = Instant::now();
@@ -108,7 +116,7 @@ fn search(arguments: &Arguments) -> Option<Failure> {
     });
     report("done");
     if arguments.tally {
-        print!("{}", tally.into_inner().unwrap());
+        say(tally.into_inner().unwrap().to_string().trim_end());
     }
     failed.into_inner().unwrap()
 }

@@ -5,7 +5,8 @@
 
 mod support;
 
-use support::example::run;
+use std::fs::File;
+use support::example::{example_command, run};
 
 /// Runs it and answers with what it printed.
 #[track_caller]
@@ -140,4 +141,15 @@ fn one_connection_has_no_slope() {
     let outcome = run("million", &["--connections", "1", "--stand-in", "0"]);
     assert_eq!(outcome.status.code(), Some(1));
     assert_eq!(outcome.stderr, b"1 connections have no slope\n");
+}
+
+#[test]
+fn a_report_that_nobody_takes_is_a_failure_and_no_panic() {
+    let full = || File::options().write(true).open("/dev/full").unwrap();
+    let status = example_command(None, "million", &["--connections", "20", "--stand-in", "0"])
+        .stdout(full())
+        .stderr(full())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(1));
 }

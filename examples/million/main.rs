@@ -17,6 +17,8 @@
 //! other by what is there to do, which takes ten million connections half a minute and 2 GB.
 
 mod clients;
+#[path = "../common/output.rs"]
+mod output;
 mod proc;
 mod real;
 mod server;
@@ -26,6 +28,7 @@ mod table;
 #[path = "../common/words.rs"]
 mod words;
 
+use output::{complain, say};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -49,7 +52,7 @@ fn main() -> ExitCode {
         Err(mistake) => return refuse(&mistake),
     };
     if words.iter().any(|word| word == "--help" || word == "-h") {
-        let _ = writeln!(io::stdout(), "{USAGE}"); // who does not listen needs no help
+        say(USAGE);
         return ExitCode::SUCCESS;
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -65,14 +68,14 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
 }
 
 fn refuse(mistake: &str) -> ExitCode {
-    eprintln!("{mistake}\n{USAGE}");
+    complain(format_args!("{mistake}\n{USAGE}"));
     ExitCode::from(2)
 }
 
