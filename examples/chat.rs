@@ -10,7 +10,8 @@
 //! What it shows: one buffer for a message, however many hear it, and a list of ids that handlers
 //! share without a lock. A member that does not read holds nobody up: what it has not read waits for
 //! it, and with more than 256 KiB of that it is shown out. (Leaving messages out instead would make
-//! a conversation that nobody had.)
+//! a conversation that nobody had.) So that nobody shows the others out by talking, a member that has said
+//! much rests for a moment, and meanwhile they can read.
 
 #[path = "common/mod.rs"]
 mod common;
@@ -23,10 +24,15 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 /// How much may wait for a member that does not read.
 const MAX_WAITING_BYTES: usize = 256 * 1024;
 const MAX_LINE_BYTES: usize = 4096;
+/// How much of one member the others hear at a time: a read of short lines is ten times as long with a name
+/// at each.
+const MAX_SAID_BYTES: usize = 64 * 1024;
+const REST: Duration = Duration::from_millis(10);
 
 #[derive(Clone, Default)]
 struct Room(Rc<RefCell<Vec<SocketId>>>);
@@ -51,6 +57,23 @@ impl Room {
 struct Member {
     name: String,
     room: Room,
+    /// Since the last rest.
+    said: usize,
+}
+
+impl Member {
+    /// It goes on hearing, and is heard again after a while. Its lines wait in `Framed` until then, and those
+    /// that still come in the kernel.
+    fn rest(&mut self, socket: &mut Socket<'_>) {
+        self.said = 0;
+        socket.pause();
+        let id = socket.id();
+        socket.net().set_timeout(REST, move |net| {
+            if let Some(mut socket) = net.socket(id) {
+                socket.resume();
+            }
+        });
+    }
 }
 
 impl Handler for Member {
@@ -58,7 +81,12 @@ impl Handler for Member {
         // What a terminal would obey stays out of other people's.
         let line = String::from_utf8_lossy(line);
         let text: String = line.chars().filter(|it| !it.is_control()).collect();
-        self.room.tell(socket, format!("{}: {text}\n", self.name));
+        let message = format!("{}: {text}\n", self.name);
+        self.said += message.len();
+        self.room.tell(socket, message);
+        if self.said >= MAX_SAID_BYTES {
+            self.rest(socket);
+        }
     }
 
     fn on_close(&mut self, socket: &mut Socket<'_>, _had_error: bool) {
@@ -76,8 +104,12 @@ fn enter(room: &Room, socket: &mut Socket<'_>) -> Framed<Lines, Member> {
     socket.write(format!("* you are {name}, and {others} others are here\n").as_bytes());
     room.0.borrow_mut().push(socket.id());
     room.tell(socket, format!("* {name} is here\n"));
-    let room = room.clone();
-    Framed::new(Lines::new(), Member { name, room }).max_frame_bytes(MAX_LINE_BYTES)
+    let member = Member {
+        name,
+        room: room.clone(),
+        said: 0,
+    };
+    Framed::new(Lines::new(), member).max_frame_bytes(MAX_LINE_BYTES)
 }
 
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {

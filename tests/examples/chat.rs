@@ -5,6 +5,8 @@ use crate::support::{Process, reset};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 fn start() -> Example {
     Example::start("chat", &["0"])
@@ -113,6 +115,27 @@ fn a_member_that_does_not_read_is_shown_out_and_the_others_hear_everything() {
         assert!(grown < 2048, "{grown} KiB for one slow member");
     }
     drop(slow); // open until now
+}
+
+#[test]
+fn who_floods_the_room_rests_so_that_the_others_can_read() {
+    const LINES: usize = 200_000;
+    const LEAST: Duration = Duration::from_millis(400); // ten for each 64 KiB of 3.8 MB, and fewer
+
+    let chat = start();
+    let mut speaker = Member::enter(&chat, 0);
+    let mut listener = Member::enter(&chat, 1);
+    let expected = format!("{}: x", speaker.name);
+    let began = Instant::now();
+    let speaking = thread::spawn(move || {
+        speaker.says(&"x\n".repeat(LINES));
+        speaker
+    });
+    for _ in 0..LINES {
+        listener.hears(&expected);
+    }
+    assert!(began.elapsed() >= LEAST, "{:?}", began.elapsed());
+    speaking.join().unwrap();
 }
 
 #[test]
