@@ -1,4 +1,5 @@
-//! The unit tests of `examples/loadgen`, which stand at the foot of its files.
+//! The unit tests of `examples/loadgen`, which stand at the foot of its files; and in `turns.rs` those of what
+//! several of them do together.
 //!
 //! `cargo test` builds an example either as a program, which `tests/loadgen` needs, or for its own tests. So
 //! its files are modules here once more; a file that is missing in this list is one whose tests never run,
@@ -34,6 +35,8 @@ mod run;
 mod schedule;
 #[path = "../examples/loadgen/target.rs"]
 mod target;
+#[path = "loadgen_units/turns.rs"]
+mod turns;
 #[path = "../examples/loadgen/verdict.rs"]
 mod verdict;
 

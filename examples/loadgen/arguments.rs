@@ -11,7 +11,8 @@ pub(crate) const USAGE: &str =
 
 pub(crate) const HELP: &str = "\
 How the load is made (default: closed)
-  closed  each connection sends its next request when an answer has come
+  closed  each connection sends its next request when the answer has come; with -p its next batch
+          when all answers have
   open    requests leave at a fixed rate, whether answers come or not; latency counts from the
           moment at which a request was due (no coordinated omission)
   churn   connect, one request, close, and again; with -r so many visits a second
@@ -27,7 +28,8 @@ Options
       --warmup TIME      load before that, which is not measured (default 1s)
   -r, --rate N           requests a second, of all connections together
   -s, --size BYTES       bytes of a request (echo, lines) or of a value (redis) (default 64; bulk: 65536)
-  -p, --pipeline N       requests that a connection may have under way (default 1)
+  -p, --pipeline N       requests that a connection may have under way (default 1): closed sends so
+                         many at once, and the next when all are answered; open sends each when due
       --protocol NAME    echo, lines, http or redis (default echo)
       --path PATH        what http asks for (default /)
       --command NAME     what redis is asked for: get, set or ping (default get)

@@ -9,7 +9,8 @@
 //!
 //! # What is measured
 //!
-//! In a **closed loop** each connection sends its next request when an answer has come. It finds out how
+//! In a **closed loop** each connection sends its next request when the answer has come, or with `-p` a batch
+//! of so many at once, and the next batch when all of it is answered. It finds out how
 //! much a server can do at most. It says little of how long users wait: while the server stalls the
 //! generator stalls with it, one request is late, and all those that users would have sent meanwhile are
 //! neither sent nor measured. That is *coordinated omission*: the slower the server, the fewer
@@ -56,6 +57,24 @@
 //! need they: redis-benchmark makes more system calls for a request and is the sooner at its own limit. What
 //! can be held against this is the server's own count (`redis-cli info commandstats`): it is what is
 //! reported, to the last request.
+//!
+//! Pipelined requests go out as others send them: redis-benchmark, and wrk's scripts for it, send a batch, and
+//! the next when all of it is answered. `SET` of 4 KiB and of 16 KiB by 50 connections, 16 at once, on two
+//! virtual cores, Linux 6.18, in thousands a second:
+//!
+//! ```text
+//! taskset -c 1 redis-benchmark -p 6379 -t set -c 50 -P 16 -d 16384 -n 2000000
+//! taskset -c 1 loadgen 6379 --protocol redis --command set -s16384 -c50 -p16 -d10
+//!
+//!                                            4 KiB           16 KiB
+//! redis-benchmark                       487 to 503       258 to 306
+//! this                                  530 to 541       308 to 316
+//! a new request for each answer         404 to 504       162 to 219
+//! ```
+//!
+//! The last line is a window that slides, as this program had it once. As many requests are under way, but
+//! a server that answers large ones one by one is then asked one by one as well, and what is measured
+//! is a load without pipelining.
 //!
 //! # Where to begin reading
 //!

@@ -15,6 +15,7 @@ fn in_a_closed_loop_the_server_has_seen_what_is_reported() {
     ]);
     let sent = count(&it, "/requests/sent");
     assert!(sent > 15, "{it:#}");
+    assert_eq!(sent % 3, 0, "batches are sent whole: {it:#}");
     assert_eq!(sent * 100, echo.seen.bytes());
     assert_eq!(count(&it, "/requests/answered"), sent);
     assert_eq!(count(&it, "/latency/count"), sent);
