@@ -19,8 +19,9 @@ pub(crate) struct Connection {
     pub(crate) slot: usize,
 }
 
-/// Begins a connection for `slot`.
+/// Begins a connection for `slot`, which has none.
 pub(crate) fn connect(net: &mut Net, run: &Shared, slot: usize) {
+    debug_assert_eq!(run.borrow().slots[slot].socket, None);
     let options = run.borrow_mut().begin(slot);
     let connection = Connection {
         run: run.clone(),

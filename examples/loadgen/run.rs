@@ -70,6 +70,8 @@ pub(crate) struct Run {
 }
 
 pub(crate) struct Slot {
+    /// From `connect` until `close` was told, which is later in the turn than the loss of the connection.
+    /// A slot has never two: what is told of a socket is taken for news of its slot.
     pub(crate) socket: Option<SocketId>,
     pub(crate) state: State,
     /// Requests without an answer, oldest first.

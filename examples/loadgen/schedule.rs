@@ -58,7 +58,7 @@ fn ramp(net: &mut Net, run: Shared, mut pace: Pace) {
     }
 }
 
-fn begin_load(net: &mut Net, run: &Shared) {
+pub(crate) fn begin_load(net: &mut Net, run: &Shared) {
     let warmup = {
         let mut run = run.borrow_mut();
         run.phase = Phase::WarmUp;
@@ -96,7 +96,8 @@ fn begin_slot(net: &mut Net, run: &Shared, slot: usize) {
     };
     match (state, mode) {
         (State::Vacant, Mode::Churn) if !paced => connection::visit(net, run, slot, now),
-        (State::Gone, Mode::Closed | Mode::Open | Mode::Bulk) => {
+        // A socket that was lost in this very turn has not told its close yet, and connects again then.
+        (State::Gone, Mode::Closed | Mode::Open | Mode::Bulk) if socket.is_none() => {
             connection::connect(net, run, slot);
         }
         (State::Connected, _) => {

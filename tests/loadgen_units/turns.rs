@@ -5,6 +5,7 @@
 use crate::arguments;
 use crate::connection::connect;
 use crate::run::{Phase, Run, Shared, State};
+use crate::schedule::begin_load;
 use netloop::Reactor;
 use std::cell::RefCell;
 use std::io::{ErrorKind, Read, Write};
@@ -92,4 +93,25 @@ fn the_next_batch_leaves_when_all_of_the_one_before_is_answered() {
             peer.write_all(b"answer\n").unwrap();
         }
     }
+}
+
+#[test]
+fn a_connection_lost_in_the_turn_in_which_the_load_begins_is_replaced_by_one() {
+    let mut stage = Stage::new("-c1 --warmup=0");
+    let (slot, peer) = stage.open();
+    let run = stage.run.clone();
+    let timer = Duration::from_millis(1);
+    let began = Instant::now();
+    (stage.reactor.net()).set_timeout(timer, move |net| begin_load(net, &run));
+    drop(peer);
+    // The end of the one and the timer of the other are both there when the turn begins: it tells the end,
+    // runs the timer, and tells the close.
+    while began.elapsed() < 5 * timer {
+        std::hint::spin_loop();
+    }
+    stage.turn_until(|run| run.measure.opened == 2);
+    let run = stage.run.borrow();
+    assert_eq!(run.slots[slot].state, State::Connected);
+    assert_eq!((run.connecting, run.measure.open), (0, 1));
+    assert_eq!((run.attempts, run.measure.closed_by_peer), (2, 1));
 }
