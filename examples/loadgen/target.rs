@@ -4,6 +4,9 @@ use crate::arguments::{Arguments, Mode};
 use netloop::{Address, ConnectOptions};
 use std::net::{IpAddr, Ipv4Addr};
 
+/// So many connections one address of ours is good for.
+const FEW: u64 = 10_000;
+
 pub(crate) struct Target {
     arguments: Arguments,
     /// What was asked for; once somebody has answered, its address, so that a host by name is not
@@ -40,7 +43,7 @@ impl Target {
     /// Options for the n-th attempt to connect.
     pub(crate) fn options(&self, attempt: u64) -> ConnectOptions {
         let options = self.options.clone();
-        match self.is_loopback && self.needs_many_ports() {
+        match self.is_loopback && self.needs_many_ports(attempt) {
             true => options.local_address(nth_loopback(attempt)),
             false => options,
         }
@@ -48,9 +51,10 @@ impl Target {
 
     /// A client's port is taken for a minute after its connection (TIME_WAIT), and there are 28,000
     /// of them from one address to one peer. A machine that is Linux has 16 million addresses to
-    /// itself.
-    fn needs_many_ports(&self) -> bool {
-        let many = self.arguments.mode == Mode::Churn || self.arguments.connections > 10_000;
+    /// itself. In any mode a server may close so often that they are needed.
+    fn needs_many_ports(&self, attempt: u64) -> bool {
+        let most = self.arguments.connections as u64;
+        let many = self.arguments.mode == Mode::Churn || most.max(attempt) > FEW;
         cfg!(target_os = "linux") && many
     }
 }
