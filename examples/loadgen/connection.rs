@@ -62,12 +62,20 @@ impl Handler for Connection {
 
     fn on_data(&mut self, socket: &mut Socket<'_>, data: &[u8]) {
         self.with_run(socket, |run, socket, slot, now| {
+            if run.slots[slot].state != State::Connected {
+                return; // what comes behind the last answer is none
+            }
             run.measure.read(run.clock.turn(socket.net()), now);
             run.measure.bytes_in(now, data.len() as u64);
             if let Err(Wrong(what)) = run.take_answers(slot, data, now) {
                 run.leave(slot, now);
                 run.lose(slot, now, &format!("wrong answer: {what}"));
                 socket.destroy();
+            } else if run.slots[slot].answers.are_over() {
+                // Requests behind the one that was answered last are lost, though nobody is at fault:
+                // they had been sent when the server said so.
+                run.peer_left(slot, now, "closed behind an earlier answer");
+                socket.destroy_soon(); // and its close connects again
             } else if !run.is_churn() {
                 // The stamp of what was read is that of what is sent on it, too: no request is ever
                 // stamped later than it left.
@@ -210,7 +218,7 @@ impl Run {
         }
     }
 
-    /// The peer has closed, or is gone.
+    /// The peer has closed, or said that it will, or is gone.
     pub(crate) fn peer_left(&mut self, slot: usize, now: Nanos, how: &str) {
         let through = self.is_churn() && self.slots[slot].under_way.is_empty();
         if self.slots[slot].state == State::Connected && !through {

@@ -1,7 +1,7 @@
 //! Servers that close, reset, lie and keep silent: each has its own line in the report, and no request
 //! is forgotten.
 
-use crate::server::{answering, server};
+use crate::server::{Server, answering, server};
 use crate::support::{example, refusing, reset};
 use crate::{assert_accounted, count, error, errors, number, report};
 use std::time::Instant;
@@ -23,6 +23,69 @@ fn a_server_that_closes_now_and_then_is_connected_to_again() {
     assert!(count(&it, "/connections/closed_by_peer") > 0, "{it:#}");
     assert!(count(&it, "/requests/answered") >= 40, "{it:#}");
     assert!(server.seen.connections() > 4);
+    assert_accounted(&it);
+}
+
+/// A server of HTTP whose connections give these answers, each to so many requests, and are closed by
+/// whoever asks: it says only that they are over. A request that came after that would be lost.
+fn announcing(requests: usize, answers: &'static [&'static str]) -> Server {
+    server(move |mut peer| {
+        let host = peer.stream.local_addr().unwrap();
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        let mut buffer = vec![0; requests * request.len()];
+        for answer in answers {
+            if !peer.read_exact(&mut buffer) {
+                return;
+            }
+            peer.write(answer.as_bytes());
+        }
+        while !peer.read(&mut buffer).is_empty() {}
+    })
+}
+
+const PERSISTS: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const CLOSES: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok";
+const OLD: &str = "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const OLD_PERSISTS: &str =
+    "HTTP/1.0 200 OK\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nok";
+
+#[test]
+fn a_connection_is_replaced_behind_the_answer_that_ends_it() {
+    for answers in [
+        &[PERSISTS, PERSISTS, CLOSES][..],
+        &[OLD_PERSISTS, OLD],
+        &[OLD],
+    ] {
+        let server = announcing(1, answers);
+        let address = server.address.to_string();
+        for load in [&["closed"][..], &["open", "-r500"], &["churn"]] {
+            let more = [&address, "--protocol=http", "-c3", "-d300ms", "--warmup=0"];
+            let it = report(&[load, &more].concat());
+            assert_eq!(errors(&it), 0, "{load:?}: {it:#}");
+            assert_accounted(&it);
+            let (answered, opened) = (
+                count(&it, "/requests/answered"),
+                count(&it, "/connections/opened"),
+            );
+            assert!(answered <= opened * answers.len() as u64, "{it:#}");
+            if load != ["churn"] {
+                assert!(count(&it, "/connections/reconnects") > 3, "{it:#}");
+                assert!(count(&it, "/connections/closed_by_peer") > 3, "{it:#}");
+            }
+        }
+    }
+}
+
+#[test]
+fn requests_that_were_pipelined_behind_the_last_answer_are_lost() {
+    let server = announcing(3, &[CLOSES]);
+    let address = server.address.to_string();
+    let more = ["--protocol=http", "-c1", "-p3", "-d300ms", "--warmup=0"];
+    let it = report(&[&[address.as_str()][..], &more].concat());
+    let lost = error(&it, "closed behind an earlier answer");
+    assert_eq!(lost, 2 * count(&it, "/requests/answered"), "{it:#}");
+    assert_eq!(errors(&it), lost, "{it:#}");
+    assert!(count(&it, "/connections/reconnects") > 0, "{it:#}");
     assert_accounted(&it);
 }
 

@@ -1,4 +1,7 @@
 //! `GET` with keep-alive; answers end where their Content-Length says (RFC 9112, section 6).
+//!
+//! A connection ends with the answer that says so, or that is of HTTP/1.0 and does not say otherwise
+//! (section 9.3).
 
 use super::{Answer, LONGEST_HEAD, Wrong};
 use httparse::{ParserConfig, Response, Status};
@@ -21,12 +24,15 @@ pub(crate) struct Http {
     begun: Vec<u8>,
     /// What is still to come of the present answer's body.
     body: Option<Body>,
+    /// The last answer of this connection has been read. What follows is nobody's.
+    pub(super) is_over: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Body {
     bytes_left: u64,
     answer: Answer,
+    is_last: bool,
 }
 
 impl Http {
@@ -35,7 +41,7 @@ impl Http {
         mut data: &[u8],
         mut tell: impl FnMut(Answer),
     ) -> Result<(), Wrong> {
-        loop {
+        while !self.is_over {
             if let Some(body) = &mut self.body {
                 let length = body.bytes_left.min(data.len() as u64);
                 body.bytes_left -= length;
@@ -44,7 +50,9 @@ impl Http {
                     return Ok(());
                 }
                 tell(body.answer);
+                self.is_over = body.is_last;
                 self.body = None;
+                continue;
             }
             if data.is_empty() {
                 return Ok(());
@@ -54,6 +62,7 @@ impl Http {
             };
             self.body = head;
         }
+        Ok(())
     }
 
     /// Takes a head off the front of `data`: `None` if its end is still to come, `Some(None)` for
@@ -102,7 +111,22 @@ fn parse(bytes: &[u8]) -> Result<Option<(usize, Option<Body>)>, Wrong> {
         204 | 304 => 0,
         _ => content_length(response.headers)?,
     };
-    Ok(Some((length, Some(Body { bytes_left, answer }))))
+    let body = Body {
+        bytes_left,
+        answer,
+        is_last: !persists(response.version, response.headers),
+    };
+    Ok(Some((length, Some(body))))
+}
+
+/// Whether the connection stays behind this answer: what its Connection says, or else its version.
+fn persists(version: Option<u8>, headers: &[httparse::Header<'_>]) -> bool {
+    let connection = (headers.iter()).filter(|it| it.name.eq_ignore_ascii_case("connection"));
+    let says = |option: &[u8]| {
+        let mut options = (connection.clone()).flat_map(|it| it.value.split(|&byte| byte == b','));
+        options.any(|it| it.trim_ascii().eq_ignore_ascii_case(option))
+    };
+    !says(b"close") && (version != Some(0) || says(b"keep-alive"))
 }
 
 fn content_length(headers: &[httparse::Header<'_>]) -> Result<u64, Wrong> {
@@ -137,7 +161,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nServer: x\r\n\r\nhello",
             "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n",
-            "HTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nnot y",
+            "HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nnot y",
         ));
         assert_eq!(told, Ok(vec![Answer::Good, Answer::Refusal, Answer::Good]));
     }
@@ -153,6 +177,39 @@ mod tests {
             "HTTP/1.1 101 Switching Protocols\r\n\r\n",
         ] {
             read(text).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn the_connection_ends_behind_an_answer_that_says_so_or_is_of_http_1_0() {
+        for (version, connection, persists) in [
+            ("1.1", "", true),
+            ("1.1", "Connection: keep-alive\r\n", true),
+            ("1.1", "Connection: closed\r\n", true),
+            ("1.1", "connection: Close\r\n", false),
+            ("1.1", "Connection: keep-alive , close\r\n", false),
+            ("1.1", "Connection: x\r\nConnection:\tclose\r\n", false),
+            ("1.0", "", false),
+            ("1.0", "Connection: Keep-Alive\r\n", true),
+            ("1.0", "Connection: keep-alive, close\r\n", false),
+        ] {
+            for (status, length, body) in [("200", 5, "hello"), ("404", 0, ""), ("204", 0, "")] {
+                let head = format!("HTTP/{version} {status} X\r\nContent-Length: {length}\r\n");
+                let answer = format!("{head}{connection}\r\n{body}");
+                let mut http = Http::default();
+                http.read(answer.as_bytes(), |_| ()).unwrap();
+                assert_eq!(http.is_over, !persists, "{answer:?}");
+                // Wherever it is cut: with its last byte, and not before.
+                let mut http = Http::default();
+                for byte in answer.as_bytes().chunks(1) {
+                    assert!(!http.is_over, "{answer:?}");
+                    http.read(byte, |_| ()).unwrap();
+                }
+                assert_eq!(http.is_over, !persists, "{answer:?}");
+                // Behind the last one there is no other.
+                let told = read(&answer.repeat(2)).unwrap();
+                assert_eq!(told.len(), if persists { 2 } else { 1 }, "{answer:?}");
+            }
         }
     }
 

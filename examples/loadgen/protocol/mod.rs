@@ -61,6 +61,14 @@ impl Answers {
             Answers::Redis(replies) => replies.read(data, tell),
         }
     }
+
+    /// Whether the server has said that no answer follows the last one.
+    pub(crate) fn are_over(&self) -> bool {
+        match self {
+            Answers::Http(http) => http.is_over,
+            Answers::Echo(_) | Answers::Lines(_) | Answers::Redis(_) => false,
+        }
+    }
 }
 
 /// A head or a line of more than this, in bytes, is none.

@@ -84,6 +84,7 @@ pub(crate) struct Bytes {
 pub(crate) struct Connections {
     pub(crate) opened: u64,
     pub(crate) reconnects: u64,
+    /// Those that it has ended, or has said that it would, as HTTP does in the last answer.
     pub(crate) closed_by_peer: u64,
     pub(crate) failed: BTreeMap<String, u64>,
 }
