@@ -17,6 +17,8 @@ mod clock;
 mod connection;
 #[path = "../examples/loadgen/cost.rs"]
 mod cost;
+#[path = "../examples/loadgen/limits.rs"]
+mod limits;
 #[path = "../examples/loadgen/measure.rs"]
 mod measure;
 #[path = "../examples/loadgen/overdue.rs"]

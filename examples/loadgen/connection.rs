@@ -4,6 +4,7 @@
 
 use crate::arguments::Mode;
 use crate::bulk::Bulk;
+use crate::limits::Lack;
 use crate::pace::Nanos;
 use crate::pacer;
 use crate::protocol::{Answer, Wrong};
@@ -13,6 +14,9 @@ use std::time::Duration;
 
 /// How long a slot rests whose connection came to nothing.
 const REST: Duration = Duration::from_millis(100);
+/// The same if it was this side that had not got what it takes. Many are at rest then, and their asking takes
+/// time from those who are at work.
+const LONG_REST: Duration = Duration::from_secs(1);
 
 pub(crate) struct Connection {
     pub(crate) run: Shared,
@@ -104,14 +108,14 @@ impl Handler for Connection {
         match next {
             Next::Nothing => {}
             Next::Connect => self.begin_again(socket.net()),
-            Next::ConnectLater => {
+            Next::ConnectAfter(rest) => {
                 let mut again = Connection {
                     run: self.run.clone(),
                     slot: self.slot,
                 };
                 let timer = socket
                     .net()
-                    .set_timeout(REST, move |net| again.begin_again(net));
+                    .set_timeout(rest, move |net| again.begin_again(net));
                 socket.net().unref_timer(timer);
             }
         }
@@ -156,7 +160,7 @@ impl Connection {
 enum Next {
     Nothing,
     Connect,
-    ConnectLater,
+    ConnectAfter(Duration),
 }
 
 /// A connection's part of the run.
@@ -234,6 +238,7 @@ impl Run {
         }
         self.leave(slot, now);
         self.measure.connect_failed(error.code());
+        self.slots[slot].lack = Lack::of(error.code());
         self.lose(slot, now, &format!("connect {}", error.code()));
         // A server that answers now and then is worth measuring, one that never does is not.
         let failed = self.measure.connect_errors.values().sum::<u64>();
@@ -249,16 +254,19 @@ impl Run {
         if self.is_churn() {
             self.slots[slot].state = State::Vacant;
         }
-        if !self.wants_connections() {
+        if !self.wants_connections() || self.slots[slot].is_given_up() {
             return Next::Nothing;
         }
         if self.is_churn() && self.is_paced() {
             self.list(slot);
             return Next::Nothing;
         }
-        match self.slots[slot].has_answered {
-            true => Next::Connect,
-            false => Next::ConnectLater, // else who refuses or talks nonsense would be asked without end
+        let slot = &self.slots[slot];
+        match (slot.has_answered, slot.lack) {
+            (true, _) => Next::Connect,
+            // Else who refuses or talks nonsense would be asked without end.
+            (false, None) => Next::ConnectAfter(REST),
+            (false, Some(_)) => Next::ConnectAfter(LONG_REST),
         }
     }
 
@@ -271,5 +279,36 @@ impl Run {
                 Phase::WarmUp | Phase::Measure => true,
                 Phase::Drain => self.next_due().is_some(),
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arguments;
+    use netloop::Reactor;
+    use std::io;
+
+    #[test]
+    fn who_lacks_something_of_this_side_asks_later_or_not_again() {
+        let mut reactor = Reactor::new().unwrap();
+        let arguments = arguments::parse(["-c5".to_string()]).unwrap();
+        let mut run = Run::new(arguments, reactor.net());
+        run.phase = Phase::Measure;
+        run.measure.opened = 1; // nobody is at the server, and yet the run goes on
+        for (errno, next) in [
+            (libc::ECONNREFUSED, Next::ConnectAfter(REST)),
+            (libc::EADDRNOTAVAIL, Next::ConnectAfter(LONG_REST)),
+            (libc::EADDRINUSE, Next::ConnectAfter(LONG_REST)),
+            (libc::ENOBUFS, Next::ConnectAfter(LONG_REST)),
+            (libc::EMFILE, Next::Nothing),
+        ] {
+            let slot = run.add_slot();
+            drop(run.begin(slot));
+            let error = Error::from(io::Error::from_raw_os_error(errno));
+            run.broken(reactor.net(), slot, 0, &error);
+            assert_eq!(run.closed(slot, 0), next, "{error}");
+            assert_eq!(run.slots[slot].is_given_up(), errno == libc::EMFILE);
+        }
     }
 }

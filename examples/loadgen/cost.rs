@@ -5,6 +5,8 @@
 
 use crate::pace::Nanos;
 use netloop::{Net, Stats};
+use std::fs::File;
+use std::io::{Read, Seek};
 
 /// Sums since the process began; or, of two of them, the difference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,20 +25,42 @@ pub(crate) struct Cpu {
     pub(crate) waited: Nanos,
 }
 
-impl Cost {
-    pub(crate) fn now(net: &Net, spin: &Spin) -> Cost {
+/// Where the kernel keeps its count. It stays open: when the connections have taken all descriptors there is
+/// none to open it with.
+pub(crate) struct Meter {
+    schedstat: Option<File>,
+}
+
+impl Meter {
+    pub(crate) fn open() -> Meter {
+        Meter {
+            schedstat: File::open("/proc/self/schedstat").ok(),
+        }
+    }
+
+    /// What has been used up to now.
+    pub(crate) fn read(&mut self, net: &Net, spin: &Spin) -> Cost {
         let Stats {
             syscalls, turns, ..
         } = net.stats();
-        let schedstat = std::fs::read_to_string("/proc/self/schedstat");
         Cost {
-            cpu: schedstat.ok().and_then(|line| parse(&line)),
+            cpu: self.cpu(),
             spun: spin.spun,
             syscalls: syscalls.total(),
             turns,
         }
     }
 
+    fn cpu(&mut self) -> Option<Cpu> {
+        let file = self.schedstat.as_mut()?;
+        let mut line = String::new();
+        file.rewind().ok()?; // the kernel counts anew for whoever reads from the beginning
+        file.read_to_string(&mut line).ok()?;
+        parse(&line)
+    }
+}
+
+impl Cost {
     pub(crate) fn since(&self, before: &Cost) -> Cost {
         let cpu = self.cpu.zip(before.cpu).map(|(after, before)| Cpu {
             used: after.used.saturating_sub(before.used),

@@ -87,6 +87,7 @@ mod bulk;
 mod clock;
 mod connection;
 mod cost;
+mod limits;
 mod measure;
 mod overdue;
 mod pace;

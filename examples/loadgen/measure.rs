@@ -54,6 +54,8 @@ pub(crate) struct Measure {
     pub(crate) connect_errors: BTreeMap<String, u64>,
     /// Sockets that are connected now.
     pub(crate) open: usize,
+    /// The most that were at any time.
+    pub(crate) most_open: usize,
 
     /// From when a request was due until its answer.
     pub(crate) latency: Histogram<u64>,
@@ -96,6 +98,7 @@ impl Measure {
             closed_by_peer: 0,
             connect_errors: BTreeMap::new(),
             open: 0,
+            most_open: 0,
             latency: histogram(3),
             service: histogram(3),
             connect: histogram(3),
@@ -250,6 +253,7 @@ impl Measure {
         self.turn_rows(now);
         self.opened += 1;
         self.open += 1;
+        self.most_open = self.most_open.max(self.open);
     }
 
     /// How long it took to connect, at whatever time of the run that was.

@@ -9,7 +9,8 @@
 
 use crate::arguments::{Arguments, Mode};
 use crate::clock::{Clock, nanos};
-use crate::cost::{Cost, Spin};
+use crate::cost::{Cost, Meter, Spin};
+use crate::limits::{Lack, Limits};
 use crate::measure::{Measure, Request};
 use crate::pace::{Nanos, Pace};
 use crate::protocol::{self, Answers};
@@ -60,6 +61,8 @@ pub(crate) struct Run {
     pub(crate) connecting: usize,
     /// Connections begun, of all slots together.
     pub(crate) attempts: u64,
+    pub(crate) limits: Limits,
+    meter: Meter,
     pub(crate) spin: Spin,
     /// What the window has cost, while it is open: what had been used when it began.
     pub(crate) cost: Cost,
@@ -74,6 +77,8 @@ pub(crate) struct Slot {
     /// A slot has never two: what is told of a socket is taken for news of its slot.
     pub(crate) socket: Option<SocketId>,
     pub(crate) state: State,
+    /// What this side had not got when it last tried to connect.
+    pub(crate) lack: Option<Lack>,
     /// Requests without an answer, oldest first.
     pub(crate) under_way: VecDeque<Request>,
     pub(crate) answers: Answers,
@@ -96,6 +101,13 @@ pub(crate) enum State {
     Gone,
 }
 
+impl Slot {
+    /// It isn't tried again: those who have a descriptor keep it.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.lack == Some(Lack::Descriptors)
+    }
+}
+
 impl Run {
     pub(crate) fn new(arguments: Arguments, net: &Net) -> Run {
         // Before anything else: what stands between the loop's reading of its clock and this one, such as
@@ -116,6 +128,8 @@ impl Run {
             under_way: 0,
             connecting: 0,
             attempts: 0,
+            limits: Limits::read(),
+            meter: Meter::open(),
             spin: Spin::default(),
             cost: Cost::default(),
             interrupted: false,
@@ -128,6 +142,7 @@ impl Run {
         self.slots.push(Slot {
             socket: None,
             state: State::Vacant,
+            lack: None,
             under_way: VecDeque::new(),
             answers: Answers::new(self.arguments.protocol, &self.request),
             connect_began: 0,
@@ -144,6 +159,7 @@ impl Run {
         let slot = &mut self.slots[slot];
         slot.answers = answers;
         slot.has_answered = false;
+        slot.lack = None;
     }
 
     /// Whether requests are fixed to a schedule, in whatever mode.
@@ -153,6 +169,10 @@ impl Run {
 
     pub(crate) fn is_churn(&self) -> bool {
         self.arguments.mode == Mode::Churn
+    }
+
+    pub(crate) fn cost_so_far(&mut self, net: &Net) -> Cost {
+        self.meter.read(net, &self.spin)
     }
 
     /// Starts the schedule.

@@ -7,7 +7,6 @@ use crate::arguments::Mode;
 use crate::bulk;
 use crate::clock::nanos;
 use crate::connection;
-use crate::cost::Cost;
 use crate::overdue;
 use crate::pace::{Nanos, Pace};
 use crate::pacer;
@@ -91,6 +90,9 @@ fn begin_slot(net: &mut Net, run: &Shared, slot: usize) {
     let (state, socket, mode, paced, now) = {
         let run = run.borrow();
         let Slot { state, socket, .. } = run.slots[slot];
+        if run.slots[slot].is_given_up() {
+            return;
+        }
         let (mode, paced) = (run.arguments.mode, run.is_paced());
         (state, socket, mode, paced, run.clock.now())
     };
@@ -119,7 +121,7 @@ fn begin_window(net: &mut Net, run: &Shared) {
             return; // interrupted
         }
         run.phase = Phase::Measure;
-        run.cost = Cost::now(net, &run.spin);
+        run.cost = run.cost_so_far(net);
         let (now, interval) = (run.clock.now(), interval(run.arguments.duration));
         run.measure.begin(now, interval);
         run.arguments.duration
@@ -138,7 +140,7 @@ pub(crate) fn end_window(net: &mut Net, run: &Shared) {
         let now = run.clock.now();
         if run.phase == Phase::Measure {
             run.measure.end(now);
-            run.cost = Cost::now(net, &run.spin).since(&run.cost);
+            run.cost = run.cost_so_far(net).since(&run.cost);
         }
         run.phase = Phase::Drain;
         run.stop_pace(now);

@@ -55,15 +55,61 @@ fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn a_generator_without_descriptors_says_so_and_does_not_go_on_asking() {
+    const MOST: u32 = 60;
+    let echo = echo();
+    let address = echo.address.to_string();
+    for load in [&["closed"][..], &["open", "-r500"], &["churn"], &["idle"]] {
+        let more = [&address, "-c100", "-d500ms", "--warmup=0", "--output=json"];
+        let arguments = [load, &more].concat();
+        let outcome = example::example_command(Some(MOST), "loadgen", &arguments).output();
+        let it: serde_json::Value = serde_json::from_slice(&outcome.unwrap().stdout).unwrap();
+        // Each of the missing has asked once.
+        let failed = it["connections"]["failed"]["EMFILE"].as_u64().unwrap();
+        assert!((100 - u64::from(MOST)..100).contains(&failed), "{it:#}");
+        let most = 100 - failed;
+        let warnings = it["generator"]["warnings"].as_array().unwrap();
+        let warned = |words: &str| {
+            warnings
+                .iter()
+                .any(|it| it.as_str().unwrap().contains(words))
+        };
+        assert!(warned("100 connections were asked for"), "{it:#}");
+        let words = format!(
+            "{failed} times a connection could not be had, because this program may have {MOST} \
+             descriptors (ulimit -n) (EMFILE)"
+        );
+        assert!(warned(&words), "{it:#}");
+        if load != ["churn"] {
+            assert_eq!(count(&it, "/connections/opened"), most, "{it:#}");
+            assert!(warned(&format!("at most {most} were open")), "{it:#}");
+        }
+        // The load goes on with those that there are.
+        if load != ["idle"] {
+            assert!(count(&it, "/requests/answered") > 100, "{it:#}");
+        }
+        assert_accounted(&it);
+        assert_core_is_known(&it);
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn the_use_of_its_core_is_a_share_of_the_time() {
     let echo = echo();
     let it = report(&[&echo.address.to_string(), "-c1", "-d500ms", "--warmup=0"]);
-    // The kernel counts by its tick, so that each end of the window may be off by some milliseconds.
-    if std::path::Path::new("/proc/self/schedstat").exists() {
-        let busy = number(&it, "/generator/busy");
-        assert!(busy > 0.0 && busy < 1.1, "{it:#}");
-    }
+    assert_core_is_known(&it);
     // It asks the kernel for at least a send and a receive for each.
     let answered = count(&it, "/requests/answered");
     assert!(count(&it, "/generator/syscalls") >= 2 * answered, "{it:#}");
+}
+
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn assert_core_is_known(it: &serde_json::Value) {
+    // The kernel counts by its tick, so that each end of the window may be off by some milliseconds.
+    if std::path::Path::new("/proc/self/schedstat").exists() {
+        let busy = number(it, "/generator/busy");
+        assert!(busy > 0.0 && busy < 1.1, "{it:#}");
+    }
 }

@@ -150,6 +150,9 @@ impl Report {
         let paced = run.is_paced();
         let mut generator = generator(measure, &run.cost, paced);
         generator.warnings = verdict::warnings(&generator, &latency);
+        let (failed, asked) = (&measure.connect_errors, arguments.connections);
+        let lacks = run.limits.warnings(failed, asked, measure.most_open);
+        generator.warnings.extend(lacks);
         let title = arguments.title.clone();
         Report {
             loadgen: VERSION,
