@@ -27,12 +27,14 @@ Options
   -d, --duration TIME    how long is measured (default 10s); a TIME is 500ms, 10s, 2m or seconds
       --warmup TIME      load before that, which is not measured (default 1s)
   -r, --rate N           requests a second, of all connections together
-  -s, --size BYTES       bytes of a request (echo, lines) or of a value (redis) (default 64; bulk: 65536)
+  -s, --size BYTES       bytes of a request (echo, lines) or of a value that redis is to set (default 64;
+                         bulk: 65536)
   -p, --pipeline N       requests that a connection may have under way (default 1): closed sends so
                          many at once, and the next when all are answered; open sends each when due
       --protocol NAME    echo, lines, http or redis (default echo)
       --path PATH        what http asks for (default /)
-      --command NAME     what redis is asked for: get, set or ping (default get)
+      --command NAME     what redis is asked for: get, set or ping (default get); get asks for what set
+                         has left there, and answers that there is nothing are told as nil
       --ramp N           connections opened a second (default 5000)
       --timeout TIME     an answer, or a connection, that takes longer is lost (default 5s)
       --output FORMAT    text, json or html, with =FILE into a file; may be given several times
@@ -259,6 +261,9 @@ impl Arguments {
         if said_size && self.protocol == Protocol::Http {
             return Err("-s has no meaning with http: the server says how much it sends".into());
         }
+        if said_size && self.protocol == Protocol::Redis && self.command != Command::Set {
+            return Err("-s goes with --command set: others send no value".to_string());
+        }
         if said(&["--path"]) && self.protocol != Protocol::Http {
             return Err("--path goes with --protocol http".to_string());
         }
@@ -470,6 +475,14 @@ mod tests {
             (
                 "--protocol gopher",
                 "--protocol takes echo, lines, http or redis",
+            ),
+            (
+                "--protocol redis -s 4",
+                "-s goes with --command set: others send no value",
+            ),
+            (
+                "--size=4 --command ping --protocol redis",
+                "-s goes with --command set: others send no value",
             ),
             ("--command get", "--command goes with --protocol redis"),
             ("--path /x", "--path goes with --protocol http"),

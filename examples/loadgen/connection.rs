@@ -213,6 +213,9 @@ impl Run {
                 *has_answered = true;
                 *under_way -= 1;
                 measure.answered(request, now, answer == Answer::Refusal);
+                if answer == Answer::Nil {
+                    measure.nil(request);
+                }
             }
             None => unasked = true,
         });

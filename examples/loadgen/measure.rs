@@ -41,6 +41,8 @@ pub(crate) struct Measure {
 
     pub(crate) sent: u64,
     pub(crate) answered: u64,
+    /// Answers among these that said that there is nothing.
+    pub(crate) nils: u64,
     /// Requests that had no proper answer, by what came instead.
     pub(crate) errors: BTreeMap<String, u64>,
     /// Answers that came within the window, to whichever requests.
@@ -89,6 +91,7 @@ impl Measure {
             end: Nanos::MAX,
             sent: 0,
             answered: 0,
+            nils: 0,
             errors: BTreeMap::new(),
             arrivals: 0,
             bytes_sent: 0,
@@ -208,6 +211,13 @@ impl Measure {
             if refused {
                 self.error(now, "refused");
             }
+        }
+    }
+
+    /// What has come was an answer, and nothing else.
+    pub(crate) fn nil(&mut self, request: Request) {
+        if self.counts(request.due) {
+            self.nils += 1;
         }
     }
 

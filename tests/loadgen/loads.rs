@@ -212,36 +212,26 @@ fn http_answers_are_counted_by_their_length_and_their_status() {
 
 #[test]
 fn redis_is_asked_for_what_was_said() {
+    const GET: &str = "*2\r\n$3\r\nGET\r\n$11\r\nloadgen:key\r\n";
+    const SET: &str = "*3\r\n$3\r\nSET\r\n$11\r\nloadgen:key\r\n$4\r\nxxxx\r\n";
     for (command, request, answer) in [
-        (
-            "get",
-            "*2\r\n$3\r\nGET\r\n$11\r\nloadgen:key\r\n",
-            &b"$3\r\nabc\r\n"[..],
-        ),
-        (
-            "set",
-            "*3\r\n$3\r\nSET\r\n$11\r\nloadgen:key\r\n$4\r\nxxxx\r\n",
-            b"+OK\r\n",
-        ),
-        ("ping", "*1\r\n$4\r\nPING\r\n", b"-ERR no\r\n"),
+        (&["get"][..], GET, &b"$3\r\nabc\r\n"[..]),
+        (&["get"], GET, b"$-1\r\n"),
+        (&["set", "-s4"], SET, b"+OK\r\n"),
+        (&["ping"], "*1\r\n$4\r\nPING\r\n", b"-ERR no\r\n"),
     ] {
         let server = answering(request.len(), answer);
         let address = server.address.to_string();
-        let it = report(&[
-            &address,
-            "--protocol=redis",
-            "--command",
-            command,
-            "-s4",
-            "-p4",
-            "-d200ms",
-            "--warmup=0",
-        ]);
+        let load = [&address, "--protocol=redis", "-p4", "-d200ms", "--warmup=0"];
+        let it = report(&[&load[..], &["--command"], command].concat());
         let sent = count(&it, "/requests/sent");
         assert!(sent > 0, "{it:#}");
         assert_eq!(server.seen.bytes(), sent * request.len() as u64);
-        let refused = if command == "ping" { sent } else { 0 };
+        let of_all = |is_so| if is_so { sent } else { 0 };
+        let refused = of_all(answer.starts_with(b"-"));
         assert_eq!(crate::error(&it, "refused"), refused, "{it:#}");
+        let nil = of_all(answer == b"$-1\r\n");
+        assert_eq!(count(&it, "/requests/nil"), nil, "{it:#}");
         assert_accounted(&it);
     }
 }

@@ -1,7 +1,7 @@
 //! The forms of a report: text, JSON and one page, which say the same and keep to themselves.
 
 use crate::example;
-use crate::server::echo;
+use crate::server::{answering, echo};
 use crate::support::Directory;
 use serde_json::Value;
 use std::fs;
@@ -182,6 +182,7 @@ fn a_report_that_somebody_has_edited_is_refused_or_shown() {
         assert!(words.starts_with(&mistake), "{words}");
     }
 
+    it["requests"].as_object_mut().unwrap().remove("nil"); // as reports were before these were counted
     it["intervals"]["seconds"] = 1e-308.into(); // a rate that is infinite
     it["intervals"]["max"][0] = 1e308.into();
     it["latency"]["curve"] = serde_json::json!([[0.0, 1e-320], [1.0, 1e308]]);
@@ -189,4 +190,19 @@ fn a_report_that_somebody_has_edited_is_refused_or_shown() {
     let page = output(&[&address, "-c1", "-d100ms", &compare, "--output=html"]);
     assert!(!page.contains("NaN"), "every point has a place");
     assert!(page.len() < 1_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn answers_that_there_is_no_such_key_are_told_as_such() {
+    for (answer, has_nil) in [(&b"$-1\r\n"[..], true), (b"$1\r\nx\r\n", false)] {
+        let server = answering(31, answer);
+        let address = server.address.to_string();
+        let text = output(&[&address, "--protocol=redis", "-c1", "-d200ms", "--warmup=0"]);
+        let nil = text
+            .split_once(" answered, ")
+            .and_then(|(_, it)| it.split_once(" of them nil: no"));
+        let nil = nil.map(|(number, _)| number.replace(',', "").parse().unwrap());
+        let answered = number_before(&text, "answered");
+        assert_eq!(nil, has_nil.then_some(answered), "{text}");
+    }
 }

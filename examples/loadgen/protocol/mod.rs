@@ -16,6 +16,8 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     Good,
+    /// Well-formed, and it says that there is nothing: Redis, of a key that nobody has set.
+    Nil,
     /// Well-formed, and it says no: a status of 400 and above, an error reply.
     Refusal,
 }

@@ -89,22 +89,23 @@ impl Replies {
             b'-' => self.element(Answer::Refusal, tell),
             b'$' => match length(rest, LONGEST_BULK)? {
                 Some(length) => self.bulk_left = length + 2,
-                None => self.element(Answer::Good, tell), // null
+                None => self.element(Answer::Nil, tell),
             },
             b'*' => match length(rest, MOST_ELEMENTS)? {
                 // The array itself is one that has come, unless it is the whole reply.
                 Some(elements @ 1..) => {
                     self.elements_left = self.elements_left.saturating_sub(1) + elements;
                 }
-                Some(0) | None => self.element(Answer::Good, tell),
+                Some(0) => self.element(Answer::Good, tell),
+                None => self.element(Answer::Nil, tell),
             },
             _ => return Err(Wrong("no reply of Redis")),
         }
         Ok(())
     }
 
-    /// One element is complete, and with the last one the reply. An error inside an array is a part
-    /// of an answer that is good.
+    /// One element is complete, and with the last one the reply. An error or a nil inside an array is a
+    /// part of an answer that is good.
     fn element(&mut self, answer: Answer, tell: &mut impl FnMut(Answer)) {
         match self.elements_left {
             0 => tell(answer),
@@ -117,7 +118,7 @@ impl Replies {
     }
 }
 
-/// `None` for -1, which is null.
+/// `None` for -1, which is nil.
 fn length(digits: &[u8], most: u64) -> Result<Option<u64>, Wrong> {
     if digits == b"-1" {
         return Ok(None);
@@ -155,19 +156,23 @@ mod tests {
 
     #[test]
     fn every_kind_of_reply_is_one_answer() {
-        for reply in [
-            "+OK\r\n",
-            ":-12\r\n",
-            "$5\r\nhello\r\n",
-            "$0\r\n\r\n",
-            "$-1\r\n",
-            "*0\r\n",
-            "*-1\r\n",
-            "*3\r\n$3\r\na\r\n\r\n*2\r\n:1\r\n*0\r\n-ERR within\r\n",
+        for (reply, answer) in [
+            ("+OK\r\n", Answer::Good),
+            (":-12\r\n", Answer::Good),
+            ("$5\r\nhello\r\n", Answer::Good),
+            ("$0\r\n\r\n", Answer::Good),
+            ("$-1\r\n", Answer::Nil),
+            ("*0\r\n", Answer::Good),
+            ("*-1\r\n", Answer::Nil),
+            ("*2\r\n:1\r\n$-1\r\n", Answer::Good),
+            (
+                "*3\r\n$3\r\na\r\n\r\n*2\r\n:1\r\n*0\r\n-ERR within\r\n",
+                Answer::Good,
+            ),
         ] {
-            assert_eq!(read(reply), Ok(vec![Answer::Good]), "{reply:?}");
+            assert_eq!(read(reply), Ok(vec![answer]), "{reply:?}");
             let twice = format!("{reply}-ERR no\r\n{reply}$7\r\n");
-            let told = vec![Answer::Good, Answer::Refusal, Answer::Good];
+            let told = vec![answer, Answer::Refusal, answer];
             assert_eq!(read(&twice), Ok(told), "{twice:?}");
         }
     }

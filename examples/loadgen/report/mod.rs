@@ -70,6 +70,9 @@ pub(crate) struct Settings {
 pub(crate) struct Requests {
     pub(crate) sent: u64,
     pub(crate) answered: u64,
+    /// Answers of Redis that said that there is no such key. A server does less for one than for a value.
+    #[serde(default)]
+    pub(crate) nil: u64,
     pub(crate) errors: BTreeMap<String, u64>,
 }
 
@@ -166,6 +169,7 @@ impl Report {
             requests: Requests {
                 sent: measure.sent,
                 answered: measure.answered,
+                nil: measure.nils,
                 errors: measure.errors.clone(),
             },
             rate: per_second(measure.arrivals as f64, seconds),

@@ -34,9 +34,13 @@ fn lines(out: &mut String, report: &Report) -> std::fmt::Result {
     }
 
     let requests = &report.requests;
+    let nil = match requests.nil {
+        0 => String::new(),
+        nil => format!(", {} of them nil: no such key", grouped(nil)),
+    };
     writeln!(
         out,
-        "requests     {} sent, {} answered",
+        "requests     {} sent, {} answered{nil}",
         grouped(requests.sent),
         grouped(requests.answered)
     )?;
