@@ -89,6 +89,8 @@ mod connection;
 mod cost;
 mod limits;
 mod measure;
+#[path = "../common/output.rs"]
+mod output;
 mod overdue;
 mod pace;
 mod pacer;
@@ -104,11 +106,12 @@ mod words;
 
 use arguments::{Arguments, Format, HELP, Output, USAGE};
 use netloop::Reactor;
+use output::{complain, say};
 use report::{Report, html, json, text};
 use run::{Run, Shared};
 use std::cell::RefCell;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -116,7 +119,7 @@ fn main() -> ExitCode {
     let words = words::words();
     let asks = |words: &Vec<String>| words.iter().any(|word| word == "--help" || word == "-h");
     if words.as_ref().is_ok_and(asks) {
-        println!("{USAGE}\n\n{HELP}");
+        say(format_args!("{USAGE}\n\n{HELP}"));
         return ExitCode::SUCCESS;
     }
     let prepared = words.and_then(arguments::parse).and_then(|arguments| {
@@ -126,7 +129,7 @@ fn main() -> ExitCode {
     let (arguments, others) = match prepared {
         Ok(prepared) => prepared,
         Err(mistake) => {
-            eprintln!("{mistake}\n{USAGE}");
+            complain(format_args!("{mistake}\n{USAGE}"));
             return ExitCode::from(2);
         }
     };
@@ -135,7 +138,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             ExitCode::FAILURE
         }
     }
@@ -200,22 +203,30 @@ fn end_early_on_interrupt(_: &mut Reactor, _: &Shared) -> netloop::Result<()> {
     Ok(())
 }
 
-/// Writes the reports that were asked for.
+/// Writes the reports that were asked for. One that can't be written keeps none of the others from it: a
+/// run may have taken an hour.
 fn deliver(report: &Report, others: &[Report], outputs: &[Output]) -> Result<(), String> {
+    let mut errors = Vec::new();
     for output in outputs {
         let text = match output.format {
             Format::Text => text::write(report, others),
             Format::Json => json::write(report),
             Format::Html => html::write(report, others),
         };
-        match &output.file {
-            Some(file) => {
-                fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))?
-            }
-            None => std::io::stdout()
-                .write_all(text.as_bytes())
-                .map_err(|error| error.to_string())?,
-        }
+        let (written, place) = match &output.file {
+            Some(file) => (fs::write(file, text), file.display().to_string()),
+            None => (to_stdout(&text), "standard output".to_string()),
+        };
+        errors.extend(written.err().map(|error| format!("{place}: {error}")));
     }
-    Ok(())
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(errors.join("\n")),
+    }
+}
+
+fn to_stdout(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush() // what it still holds at the end of the program is lost without a word if it can't be written
 }

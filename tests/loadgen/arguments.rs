@@ -1,6 +1,7 @@
 //! What is refused before anything is sent.
 
-use crate::support::{Directory, example};
+use crate::support::{Directory, example, refusing};
+use std::fs::File;
 
 const USAGE: &str =
     "usage: loadgen [closed | open | churn | idle | bulk] [ADDRESS | PORT] [OPTION ..]\n";
@@ -79,5 +80,18 @@ fn help_tells_every_option() {
         ] {
             assert!(help.contains(option), "{option} in {help}");
         }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")] // which has /dev/full
+fn words_that_nobody_takes_do_not_change_how_it_ends() {
+    let (_kept, refuses) = refusing();
+    let refuses = refuses.to_string();
+    for (arguments, code) in [(["--help"], 0), (["--bogus"], 2), ([&*refuses], 1)] {
+        let mut unheard = example::example_command(None, "loadgen", &arguments);
+        let full = || File::options().write(true).open("/dev/full").unwrap();
+        let status = unheard.stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}: {status}");
     }
 }

@@ -5,6 +5,7 @@ use crate::server::{answering, echo};
 use crate::support::Directory;
 use serde_json::Value;
 use std::fs;
+use std::process::Stdio;
 
 /// Runs `loadgen` and gives back its standard output.
 #[track_caller]
@@ -205,4 +206,43 @@ fn answers_that_there_is_no_such_key_are_told_as_such() {
         let answered = number_before(&text, "answered");
         assert_eq!(nil, has_nil.then_some(answered), "{text}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")] // which has /dev/full
+fn a_report_that_cannot_be_written_keeps_no_other_from_it() {
+    let (echo, directory) = (echo(), Directory::new());
+    let (address, json) = (echo.address.to_string(), directory.path("run.json"));
+    let (full, kept) = (
+        "--output=html=/dev/full",
+        format!("json={}", json.display()),
+    );
+    let load = [&*address, "-c1", "-d100ms", "--warmup=0", full];
+    let outcome = example::run(
+        "loadgen",
+        &[&load[..], &["--output=text", "--output", &kept]].concat(),
+    );
+    assert_eq!(outcome.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&outcome.stderr);
+    assert_eq!(words, "/dev/full: No space left on device (os error 28)\n");
+    let text = String::from_utf8(outcome.stdout).unwrap();
+    assert!(number_before(&text, "answered") > 0, "{text}");
+    let it: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
+    assert!(crate::count(&it, "/requests/answered") > 0, "{it:#}");
+
+    // Nor does standard output, and each that is missing is told.
+    let mut command = example::example_command(None, "loadgen", &load);
+    let command = command.args(["--output=text", "--output", &kept]);
+    fs::write(&json, "").unwrap();
+    let deaf = fs::File::options().write(true).open("/dev/full").unwrap();
+    let outcome = command.stdout(deaf).stderr(Stdio::piped()).spawn().unwrap();
+    let outcome = outcome.wait_with_output().unwrap();
+    assert_eq!(outcome.status.code(), Some(1));
+    let words = String::from_utf8_lossy(&outcome.stderr);
+    let reason = "No space left on device (os error 28)\n";
+    assert_eq!(
+        words,
+        format!("/dev/full: {reason}standard output: {reason}")
+    );
+    let _: Value = serde_json::from_slice(&fs::read(&json).unwrap()).unwrap();
 }
