@@ -65,22 +65,40 @@ fn an_address_that_is_none_exits_1() {
 
 #[test]
 fn help_tells_every_option() {
+    let options = options();
+    assert!(options.len() > 15, "{options:?}");
     for word in ["--help", "-h"] {
         let outcome = example::run("loadgen", &[word]);
         assert!(outcome.status.success());
         let help = String::from_utf8(outcome.stdout).unwrap();
         assert!(help.starts_with(USAGE), "{help}");
-        for option in [
-            "--connections",
-            "--rate",
-            "--timeout",
-            "--compare",
-            "churn",
-            "idle",
-        ] {
-            assert!(help.contains(option), "{option} in {help}");
+        let words = help.split(|letter: char| letter.is_whitespace() || letter == ',');
+        let words: Vec<&str> = words.collect();
+        let modes = ["closed", "open", "churn", "idle", "bulk"];
+        for told in options.iter().copied().chain(modes) {
+            assert!(words.contains(&told), "{told} in {help}");
+        }
+        // And no other.
+        let begins = help.lines().map(str::trim_start);
+        let begins = begins.filter(|line| line.starts_with('-'));
+        let columns = begins.filter_map(|line| line.split("  ").next());
+        let told = columns.flat_map(|column| column.split([' ', ',']));
+        for option in told.filter(|it| it.starts_with('-')) {
+            let known = options.contains(&option) || ["-h", "--help"].contains(&option);
+            assert!(known, "{option} is none");
         }
     }
+}
+
+/// What the program takes, by its source: the patterns of the match that sets options.
+fn options() -> Vec<&'static str> {
+    let source = include_str!("../../examples/loadgen/arguments.rs");
+    let (_, from) = source.split_once("match name {").unwrap();
+    let (arms, _) = from.split_once("\"unknown option").unwrap();
+    let arms = arms.lines().filter_map(|line| line.split_once("=>"));
+    let patterns = arms.flat_map(|(pattern, _)| pattern.split('|'));
+    let options = patterns.filter_map(|it| it.trim().strip_prefix('"')?.strip_suffix('"'));
+    options.filter(|it| it.starts_with('-')).collect()
 }
 
 #[test]
