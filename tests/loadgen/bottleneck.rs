@@ -1,52 +1,55 @@
 //! When the generator itself is what is slow, the report says so.
 
 use crate::server::echo;
-use crate::support::{PATIENCE, Process, example};
-use crate::{assert_accounted, count, number, report};
-use std::io::Read;
+use crate::support::example;
+use crate::{
+    assert_accounted, count, in_time, number, report, report_of, start, wait_until, window,
+};
 use std::thread;
 use std::time::{Duration, Instant};
 
 const PAUSE: Duration = Duration::from_millis(400);
+const WINDOW: Duration = Duration::from_millis(1500);
 
 #[test]
 fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
-    let echo = echo();
-    let address = echo.address.to_string();
-    // So many connections that the machine, however busy, leaves one free when the stop comes.
-    let arguments = ["open", &address, "-c64", "-r1000", "-d1500ms", "--warmup=0"];
-    let child = example::start("loadgen", &[&arguments[..], &["--output=json"]].concat());
-    let mut child = Process(child);
-    let deadline = Instant::now() + PATIENCE;
-    while echo.seen.bytes() < 100 * 64 {
-        assert!(Instant::now() < deadline, "no load");
-        thread::yield_now();
-    }
-    child.signal("STOP");
-    thread::sleep(PAUSE); // it stands still, which is the subject
-    child.signal("CONT");
-
-    let mut json = String::new();
-    let mut stdout = child.0.stdout.take().unwrap();
-    stdout.read_to_string(&mut json).unwrap();
-    assert!(child.0.wait().unwrap().success());
-    let it: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let it = in_time(|| {
+        let echo = echo();
+        let address = echo.address.to_string();
+        let began = Instant::now();
+        // So many connections that the machine, however busy, leaves one free when the stop comes.
+        let child = start(&[
+            "open",
+            &address,
+            &window(WINDOW),
+            "-c64",
+            "-r1000",
+            "--warmup=0",
+        ]);
+        wait_until(|| echo.seen.bytes() >= 100 * 64);
+        child.signal("STOP");
+        thread::sleep(PAUSE); // it stands still, which is the subject
+        let in_time = began.elapsed() < WINDOW; // which began later than that
+        child.signal("CONT");
+        let it = report_of(child);
+        in_time.then_some(it)
+    });
     // What was due meanwhile was sent late although every connection was free. The server did
     // nothing wrong; the latencies are bad all the same, and the report says whose they are. A stop
     // takes hold a moment after it was sent, so a little of the pause may be missing.
     let pause = PAUSE.as_secs_f64() * 1e6 * 0.75;
     assert!(
         number(&it, "/generator/send_lateness/max") >= pause,
-        "{json}"
+        "{it:#}"
     );
-    assert!(number(&it, "/latency/max") >= pause, "{json}");
+    assert!(number(&it, "/latency/max") >= pause, "{it:#}");
     let warnings = it["generator"]["warnings"].as_array().unwrap();
     let warned = |words| {
         warnings
             .iter()
             .any(|it| it.as_str().unwrap().contains(words))
     };
-    assert!(warned("left late although a connection was free"), "{json}");
+    assert!(warned("left late although a connection was free"), "{it:#}");
     let due = number(&it, "/seconds") * 1000.0;
     let sent = count(&it, "/requests/sent") as f64;
     assert!((sent - due).abs() <= 1.0, "{sent} sent, {due} due");
@@ -86,7 +89,7 @@ fn a_generator_without_descriptors_says_so_and_does_not_go_on_asking() {
         }
         // The load goes on with those that there are.
         if load != ["idle"] {
-            assert!(count(&it, "/requests/answered") > 100, "{it:#}");
+            assert!(count(&it, "/requests/answered") > 0, "{it:#}");
         }
         assert_accounted(&it);
         assert_core_is_known(&it);

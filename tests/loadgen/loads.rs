@@ -2,9 +2,12 @@
 
 use crate::server::{answering, echo, server};
 use crate::support::example::Example;
-use crate::{assert_accounted, count, errors, number, report};
+use crate::{
+    assert_accounted, count, errors, in_time, number, report, report_of, start, wait_until, window,
+};
+use std::sync::{Arc, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 #[test]
 fn in_a_closed_loop_the_server_has_seen_what_is_reported() {
@@ -109,18 +112,36 @@ fn the_connects_of_a_warm_up_are_not_among_those_of_the_churn() {
 
 #[test]
 fn an_idle_army_says_nothing_and_is_counted() {
-    const STANDS: Duration = Duration::from_millis(600);
-    // Every tenth connection is closed once the army has stood for a while.
-    let server = server(|mut peer| {
-        if peer.number % 10 == 0 {
-            thread::sleep(STANDS); // the course of time is the subject
-        } else {
-            assert_eq!(peer.read(&mut [0; 1]), b"", "an idle connection speaks");
-        }
+    const STANDS: Duration = Duration::from_millis(500);
+    const WINDOW: Duration = Duration::from_millis(1500);
+    const ROW: Duration = Duration::from_millis(100);
+    let it = in_time(|| {
+        // Every tenth connection is closed once the army has stood for a while.
+        let stands = Arc::new(RwLock::new(()));
+        let (until, told) = (stands.clone(), stands.write().unwrap());
+        let server = server(move |mut peer| {
+            if peer.number.is_multiple_of(10) {
+                drop(until.read().unwrap());
+            } else {
+                assert_eq!(peer.read(&mut [0; 1]), b"", "an idle connection speaks");
+            }
+        });
+        let address = server.address.to_string();
+        let began = Instant::now();
+        let army = start(&["idle", &address, "-c40", &window(WINDOW), "--warmup=0"]);
+        wait_until(|| server.seen.connections() == 40);
+        thread::sleep(STANDS); // the course of time is the subject
+        let before = began.elapsed();
+        drop(told);
+        let after = began.elapsed();
+        let it = report_of(army);
+        assert_eq!((server.seen.connections(), server.seen.bytes()), (40, 0));
+        // The window ended before the process, and began after it. Its first row and its last ones have to
+        // lie on either side.
+        let in_first = before < began.elapsed().saturating_sub(WINDOW) + ROW;
+        let in_last = after > WINDOW - 5 * ROW;
+        (!in_first && !in_last).then_some(it)
     });
-    let address = server.address.to_string();
-    let it = report(&["idle", &address, "-c40", "-d1500ms", "--warmup=0"]);
-    assert_eq!((server.seen.connections(), server.seen.bytes()), (40, 0));
     assert_eq!(count(&it, "/connections/opened"), 40);
     assert_eq!(count(&it, "/connections/closed_by_peer"), 4);
     // No request and no answer comes to turn the rows, and yet each tells of its own time.

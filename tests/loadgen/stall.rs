@@ -1,7 +1,8 @@
 //! Coordinated omission: a server stops for a while, and the report has to show what its users felt.
 
 use crate::server::{Server, server};
-use crate::{assert_accounted, count, error, number, report};
+use crate::{assert_accounted, count, error, in_time, number, report, window};
+use serde_json::Value;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, RwLock};
@@ -9,11 +10,26 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const STALL: Duration = Duration::from_millis(400);
+const WINDOW: Duration = Duration::from_millis(1500);
 const BYTES: usize = 64;
 
+/// Makes this load on a server that stalls, within the window. Answers with the report, and with how long the
+/// stall really was, in microseconds.
+fn stalled(load: &[&str]) -> (Value, f64) {
+    in_time(|| {
+        let (server, told) = stalling();
+        let address = server.address.to_string();
+        let began = Instant::now();
+        let it = report(&[load, &[&address, &window(WINDOW), "-c4", "--warmup=0"]].concat());
+        let (stall, ended) = told.recv().unwrap();
+        // The window began later than that, and no request was sent before it.
+        (ended - began < WINDOW).then_some((it, stall))
+    })
+}
+
 /// An echo server that stands still once, for all connections, when the hundredth request has come.
-/// Tells how long that really was, in microseconds.
-fn stalling() -> (Server, Receiver<f64>) {
+/// Tells how long that really was, in microseconds, and when it ended.
+fn stalling() -> (Server, Receiver<(f64, Instant)>) {
     let (tell, told) = channel();
     let (gate, tell) = (RwLock::new(()), Mutex::new(tell));
     let requests = AtomicU64::new(0);
@@ -25,7 +41,8 @@ fn stalling() -> (Server, Receiver<f64>) {
                 let began = Instant::now();
                 thread::sleep(STALL); // the stall is the subject
                 let micros = began.elapsed().as_secs_f64() * 1e6;
-                tell.lock().unwrap().send(micros).unwrap();
+                let stall = (micros, Instant::now());
+                tell.lock().unwrap().send(stall).unwrap();
             }
             drop(gate.read().unwrap());
             peer.write(&buffer);
@@ -36,10 +53,7 @@ fn stalling() -> (Server, Receiver<f64>) {
 
 #[test]
 fn an_open_loop_shows_a_stall_in_the_latencies_of_all_who_would_have_waited() {
-    let (server, told) = stalling();
-    let address = server.address.to_string();
-    let it = report(&["open", &address, "-c4", "-r1000", "-d1500ms", "--warmup=0"]);
-    let stall = told.recv().unwrap();
+    let (it, stall) = stalled(&["open", "-r1000"]);
 
     // The request that met the stall waited for all of it, and those due a little later for nearly
     // as long: of 1,500 requests, 400 wait, evenly from the whole stall to nothing.
@@ -68,10 +82,7 @@ fn an_open_loop_shows_a_stall_in_the_latencies_of_all_who_would_have_waited() {
 
 #[test]
 fn a_closed_loop_stalls_together_with_the_server() {
-    let (server, told) = stalling();
-    let address = server.address.to_string();
-    let it = report(&["closed", &address, "-c4", "-d1500ms", "--warmup=0"]);
-    let stall = told.recv().unwrap();
+    let (it, stall) = stalled(&["closed"]);
     assert!(number(&it, "/latency/max") >= stall, "{it:#}");
     // This is the lie that the open loop is for: four slow requests, among thousands.
     assert!(number(&it, "/latency/p99") < stall / 2.0, "{it:#}");
