@@ -5,6 +5,7 @@
 use crate::arguments::Mode;
 use crate::bulk::Bulk;
 use crate::limits::Lack;
+use crate::overdue;
 use crate::pace::Nanos;
 use crate::pacer;
 use crate::protocol::{Answer, Wrong};
@@ -37,7 +38,10 @@ pub(crate) fn connect(net: &mut Net, run: &Shared, slot: usize) {
         Mode::Closed | Mode::Open | Mode::Churn | Mode::Idle => Box::new(connection),
     };
     match net.connect(options, handler) {
-        Ok(socket) => run.borrow_mut().slots[slot].socket = Some(socket.id()),
+        Ok(socket) => {
+            run.borrow_mut().slots[slot].socket = Some(socket.id());
+            overdue::watch(net, run, slot);
+        }
         Err(error) => run.borrow_mut().fail(net, error), // the address is none
     }
 }
@@ -104,7 +108,10 @@ impl Handler for Connection {
 
     fn on_close(&mut self, socket: &mut Socket<'_>, _had_error: bool) {
         let mut next = Next::Nothing;
-        self.with_run(socket, |run, _, slot, now| next = run.closed(slot, now));
+        self.with_run(socket, |run, socket, slot, now| {
+            overdue::unwatch(socket.net(), run, slot);
+            next = run.closed(slot, now);
+        });
         match next {
             Next::Nothing => {}
             Next::Connect => self.begin_again(socket.net()),

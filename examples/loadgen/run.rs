@@ -16,7 +16,7 @@ use crate::pace::{Nanos, Pace};
 use crate::protocol::{self, Answers};
 use crate::target::Target;
 use bytes::Bytes;
-use netloop::{Error, Net, Socket, SocketId};
+use netloop::{Error, Net, Socket, SocketId, TimerId};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -77,6 +77,8 @@ pub(crate) struct Slot {
     /// A slot has never two: what is told of a socket is taken for news of its slot.
     pub(crate) socket: Option<SocketId>,
     pub(crate) state: State,
+    /// As long as it has a socket: see `overdue.rs`.
+    pub(crate) watch: Option<TimerId>,
     /// What this side had not got when it last tried to connect.
     pub(crate) lack: Option<Lack>,
     /// Requests without an answer, oldest first.
@@ -142,6 +144,7 @@ impl Run {
         self.slots.push(Slot {
             socket: None,
             state: State::Vacant,
+            watch: None,
             lack: None,
             under_way: VecDeque::new(),
             answers: Answers::new(self.arguments.protocol, &self.request),

@@ -7,7 +7,6 @@ use crate::arguments::Mode;
 use crate::bulk;
 use crate::clock::nanos;
 use crate::connection;
-use crate::overdue;
 use crate::pace::{Nanos, Pace};
 use crate::pacer;
 use crate::run::{Phase, Shared, Slot, State};
@@ -21,7 +20,6 @@ const CONNECTS: usize = 64;
 
 /// Opens the connections at their rate, then begins with the load.
 pub(crate) fn begin(net: &mut Net, run: &Shared) {
-    overdue::watch(net, run);
     if run.borrow().is_churn() {
         return begin_load(net, run); // every visit connects for itself
     }
