@@ -11,8 +11,8 @@ pub(crate) const USAGE: &str =
 
 pub(crate) const HELP: &str = "\
 How the load is made (default: closed)
-  closed  each connection sends its next request when the answer has come; with -p its next batch
-          when all answers have
+  closed  each connection sends its next request when the answer has come; with -p so many at
+          once, and the next when all are answered
   open    requests leave at a fixed rate, whether answers come or not; latency counts from the
           moment at which a request was due (no coordinated omission)
   churn   connect, one request, close, and again; with -r so many visits a second
@@ -29,12 +29,12 @@ Options
   -r, --rate N           requests a second, of all connections together
   -s, --size BYTES       bytes of a request (echo, lines) or of a value that redis is to set (default 64;
                          bulk: 65536)
-  -p, --pipeline N       requests that a connection may have under way (default 1): closed sends so
-                         many at once, and the next when all are answered; open sends each when due
+  -p, --pipeline N       requests that a connection may have under way (default 1); closed sends them
+                         at once and waits for all answers, with -r each leaves when it is due
       --protocol NAME    echo, lines, http or redis (default echo)
       --path PATH        what http asks for (default /)
-      --command NAME     what redis is asked for: get, set or ping (default get); get asks for what set
-                         has left there, and answers that there is nothing are told as nil
+      --command NAME     what redis is asked for: get, set or ping (default get); get finds what an
+                         earlier set has left, and the report counts answers that are nil
       --ramp N           connections opened a second (default 5000)
       --timeout TIME     an answer, or a connection, that takes longer is lost (default 5s)
       --output FORMAT    text, json or html, with =FILE into a file; may be given several times

@@ -33,7 +33,8 @@
 //!
 //! A generator that can't keep up measures itself. It looks at its own use of its core, at how long it
 //! had to wait for it, at how late it sent, and at how long answers lay about before it read them, and
-//! the report begins with a warning if the figures are its own (see `verdict.rs`). Give it a core of
+//! the report begins with a warning if the figures are its own (see `verdict.rs`), or if it had fewer
+//! connections than it was to have, for want of descriptors or ports (`limits.rs`). Give it a core of
 //! its own: `taskset -c 1`. Which clock stamps what, and why, stands in `clock.rs`.
 //!
 //! # Held against others
@@ -53,14 +54,15 @@
 //! taskset -c 1 loadgen 6379 --protocol redis -c50 -p16 -d10
 //! ```
 //!
-//! at 1.76 and 2.02 million a second, and without pipelining 115,000 and 192,000. These do not agree, nor
-//! need they: redis-benchmark makes more system calls for a request and is the sooner at its own limit. What
-//! can be held against this is the server's own count (`redis-cli info commandstats`): it is what is
-//! reported, to the last request.
+//! at 1.76 and 2.02 million a second (measured with the window that is told of below), and without
+//! pipelining 115,000 and 192,000. These do not agree, nor need they: redis-benchmark makes more system
+//! calls for a request and is the sooner at its own limit. What can be held against this is the server's own
+//! count (`redis-cli info commandstats`): it is what is reported, to the last request. Neither of them sets
+//! the key that it asks for; answers that there is none are told here as *nil*.
 //!
-//! Pipelined requests go out as others send them: redis-benchmark, and wrk's scripts for it, send a batch, and
-//! the next when all of it is answered. `SET` of 4 KiB and of 16 KiB by 50 connections, 16 at once, on two
-//! virtual cores, Linux 6.18, in thousands a second:
+//! Pipelined requests leave as they do from redis-benchmark, and from wrk with a script for it: a batch at
+//! once, and the next when all of it is answered. `SET` of 4 KiB and of 16 KiB by 50 connections, 16 at once, on
+//! two virtual cores, Linux 6.18, in thousands a second:
 //!
 //! ```text
 //! taskset -c 1 redis-benchmark -p 6379 -t set -c 50 -P 16 -d 16384 -n 2000000
