@@ -1,7 +1,6 @@
 //! What is refused before anything is sent.
 
-use crate::support::{Directory, example, refusing};
-use std::fs::File;
+use crate::support::{Directory, example};
 
 const USAGE: &str =
     "usage: loadgen [closed | open | churn | idle | bulk] [ADDRESS | PORT] [OPTION ..]\n";
@@ -104,7 +103,9 @@ fn options() -> Vec<&'static str> {
 #[test]
 #[cfg(target_os = "linux")] // which has /dev/full
 fn words_that_nobody_takes_do_not_change_how_it_ends() {
-    let (_kept, refuses) = refusing();
+    use std::fs::File;
+
+    let (_kept, refuses) = crate::support::refusing();
     let refuses = refuses.to_string();
     for (arguments, code) in [(["--help"], 0), (["--bogus"], 2), ([&*refuses], 1)] {
         let mut unheard = example::example_command(None, "loadgen", &arguments);

@@ -1,7 +1,6 @@
 //! When the generator itself is what is slow, the report says so.
 
 use crate::server::echo;
-use crate::support::example;
 use crate::{
     assert_accounted, count, in_time, number, report, report_of, start, wait_until, window,
 };
@@ -59,13 +58,15 @@ fn a_generator_that_was_stopped_reports_its_own_lateness_and_warns() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_generator_without_descriptors_says_so_and_does_not_go_on_asking() {
+    use crate::support::example::example_command;
+
     const MOST: u32 = 60;
     let echo = echo();
     let address = echo.address.to_string();
     for load in [&["closed"][..], &["open", "-r500"], &["churn"], &["idle"]] {
         let more = [&address, "-c100", "-d500ms", "--warmup=0", "--output=json"];
         let arguments = [load, &more].concat();
-        let outcome = example::example_command(Some(MOST), "loadgen", &arguments).output();
+        let outcome = example_command(Some(MOST), "loadgen", &arguments).output();
         let it: serde_json::Value = serde_json::from_slice(&outcome.unwrap().stdout).unwrap();
         // Each of the missing has asked once.
         let failed = it["connections"]["failed"]["EMFILE"].as_u64().unwrap();

@@ -5,7 +5,6 @@ use crate::server::{answering, echo};
 use crate::support::Directory;
 use serde_json::Value;
 use std::fs;
-use std::process::Stdio;
 
 /// Runs `loadgen` and gives back its standard output.
 #[track_caller]
@@ -211,6 +210,8 @@ fn answers_that_there_is_no_such_key_are_told_as_such() {
 #[test]
 #[cfg(target_os = "linux")] // which has /dev/full
 fn a_report_that_cannot_be_written_keeps_no_other_from_it() {
+    use std::process::Stdio;
+
     let (echo, directory) = (echo(), Directory::new());
     let (address, json) = (echo.address.to_string(), directory.path("run.json"));
     let (full, kept) = (
