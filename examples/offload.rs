@@ -4,20 +4,19 @@
 //! cargo run --release --example offload -- [ADDRESS | PORT]
 //! ```
 //!
-//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Port 0 lets the system choose,
-//! and the line that is printed says what it chose. A question is a line: a number of milliseconds,
-//! for how slow the business is, and words. The answer is the words backwards. Try it with
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. A question is a line: a number of
+//! milliseconds, for how slow the business is, and words. The answer is the words backwards. Try it with
 //! `nc 127.0.0.1 7000` and `2000 hello`, and leave before the two seconds are over. A client that ends
 //! its side (`nc -N` at the end of its input) has left too: sockets are not half-open by default.
 
-#[path = "common/output.rs"]
-mod output;
-#[path = "common/words.rs"]
-mod words;
+#[path = "common/mod.rs"]
+mod common;
 
+use common::Failure;
+use common::output::say;
 use netloop::frame::{Framed, Lines};
-use netloop::{Handler, ListenOptions, Reactor, Socket};
-use output::{complain, say};
+use netloop::{Handler, Reactor, Socket};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,50 +60,17 @@ fn business(question: &str) -> String {
     answer
 }
 
-const USAGE: &str = "usage: offload [ADDRESS | PORT]";
-
-fn main() -> ExitCode {
-    let mut words = match words::words() {
-        Ok(words) => words.into_iter(),
-        Err(mistake) => {
-            complain(format_args!("{mistake}\n{USAGE}"));
-            return ExitCode::from(2);
-        }
-    };
-    let address = match (words.next(), words.next()) {
-        (Some(word), _) if word == "--help" || word == "-h" => {
-            say(USAGE);
-            return ExitCode::SUCCESS;
-        }
-        (Some(word), None) if word.parse::<u16>().is_ok() => format!("127.0.0.1:{word}"),
-        (Some(word), None) if !word.starts_with('-') => word,
-        (None, _) => "127.0.0.1:7000".to_string(),
-        _ => {
-            complain(USAGE);
-            return ExitCode::from(2);
-        }
-    };
-    match serve(&address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(error);
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn serve(address: &str) -> netloop::Result<()> {
+fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
+    common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
-    // No answer waits until the peer has acknowledged the one before, and who has vanished is found.
-    let options = ListenOptions::from(address)
-        .no_delay(true)
-        .keep_alive(true)
-        .keep_alive_initial_delay(Duration::from_secs(60));
+    let options = common::listen_options(address);
     let server = reactor.net().listen(options, |_socket| {
         Framed::new(Lines::new(), Client).max_frame_bytes(LONGEST_LINE_BYTES)
     })?;
-    if let Some(address) = server.address() {
-        say(format_args!("listening on {address}"));
-    }
-    reactor.run()
+    common::announce(&server);
+    Ok(reactor.run()?)
+}
+
+fn main() -> ExitCode {
+    common::run("usage: offload [ADDRESS | PORT]", serve)
 }

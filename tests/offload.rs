@@ -75,12 +75,3 @@ fn a_line_that_is_too_long_is_no_question() {
     next.write_all(b"0 ok\n").unwrap();
     assert_answer(&next, "ko");
 }
-
-#[test]
-fn bad_arguments_exit_2_and_tell_the_usage() {
-    for arguments in [&["--bogus"][..], &["0", "1"]] {
-        let (code, words) = Example::refused("offload", arguments);
-        assert_eq!(code, Some(2), "{arguments:?}");
-        assert_eq!(words, "usage: offload [ADDRESS | PORT]\n");
-    }
-}
