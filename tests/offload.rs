@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use support::example::Example;
 
@@ -21,16 +21,44 @@ fn assert_answer(client: &TcpStream, expected: &str) {
 }
 
 #[test]
-fn a_slow_answer_keeps_nobody_waiting_not_even_who_asked() {
+fn a_slow_answer_keeps_nobody_else_waiting_however_much_is_asked_behind_it() {
     let example = start();
     let (mut slow, mut quick) = (example.connect(), example.connect());
+    slow.write_all(&FOR_EVER.repeat(5000)).unwrap(); // one thread is busy with that, and three are not
     for _ in 0..3 {
-        slow.write_all(FOR_EVER).unwrap();
         quick.write_all(b"0 stressed\n").unwrap();
         assert_answer(&quick, "desserts");
     }
-    slow.write_all(b"0 not held up\n").unwrap();
-    assert_answer(&slow, "pu dleh ton");
+    slow.set_nonblocking(true).unwrap();
+    let early = slow.read(&mut [0]).map_err(|error| error.kind());
+    assert_eq!(early, Err(ErrorKind::WouldBlock), "nor is any refused");
+}
+
+#[test]
+fn questions_that_come_together_are_answered_one_after_the_other() {
+    let example = start();
+    let client = example.connect();
+    // The first is the slowest, and all are more than may be under way in the loop.
+    let questions: String = (0..2000)
+        .map(|number| match number {
+            0 => "50 first\n".into(),
+            _ if number % 2 == 0 => format!("0 {number}\r\n"),
+            _ => format!("0 {number}\n"),
+        })
+        .collect();
+    let sent = client.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || (&sent).write_all(questions.as_bytes()).unwrap());
+        let mut lines = BufReader::new(&client).lines();
+        for number in 0..2000 {
+            let question = match number {
+                0 => "first".into(),
+                _ => number.to_string(),
+            };
+            let answer: String = question.chars().rev().collect();
+            assert_eq!(lines.next().unwrap().unwrap(), answer);
+        }
+    });
 }
 
 #[test]
