@@ -89,6 +89,8 @@ fn business(question: &str) -> String {
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     common::no_more(&words)?;
     let mut reactor = Reactor::new()?;
+    // The threads' way back costs a descriptor once. The first question may come when clients have them all.
+    reactor.net().remote()?;
     let options = common::listen_options(address);
     let server = reactor.net().listen(options, |_socket| {
         Framed::new(Lines::new(), Client::default()).max_frame_bytes(LONGEST_LINE_BYTES)
