@@ -2,7 +2,7 @@
 
 use crate::example;
 use crate::support::example::Example;
-use crate::support::{PATIENCE, pattern, reset};
+use crate::support::{PATIENCE, pattern};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -165,30 +165,6 @@ fn peers_that_do_not_read_cost_their_high_water_mark_and_nobody_else_anything() 
     // The mark, what one read brings beyond it, and as much again for good measure.
     let grown = echo.memory_kib("VmHWM") - before;
     assert!(grown < 256 * PEERS, "{grown} KiB for {PEERS} peers");
-}
-
-#[test]
-#[cfg(target_os = "linux")] // for /proc
-fn a_reset_in_mid_stream_ends_its_own_connection_only() {
-    let echo = example::start();
-    let mut other = echo.connect();
-    round_trip(&mut other).unwrap();
-    let descriptors = echo.descriptors();
-    let sent = pattern(300_000);
-    for read_first in [0, 1, 100_000] {
-        let mut rude = echo.connect();
-        rude.write_all(&sent).unwrap();
-        rude.read_exact(&mut vec![0; read_first]).unwrap();
-        reset(rude);
-        round_trip(&mut other).unwrap();
-    }
-    // Each round trip is a turn of the server's loop.
-    let deadline = Instant::now() + PATIENCE;
-    while echo.descriptors() > descriptors {
-        assert!(Instant::now() < deadline, "a descriptor was not closed");
-        round_trip(&mut other).unwrap();
-    }
-    assert_same(&through(echo.connect(), &sent), &sent);
 }
 
 const IDLE: Duration = Duration::from_millis(60);

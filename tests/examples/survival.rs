@@ -167,3 +167,36 @@ impl Subject {
         self.assert_answers(&mut waiting, 1);
     }
 }
+
+/// Of the echo, in bytes and in lines: what else is expected of it has a place of its own (`tests/echo`).
+#[test]
+fn an_echo_survives_everything() {
+    for (arguments, end) in [(&["0"][..], 0), (&["0", "--lines"], b'\n')] {
+        let mut bytes = [b'e'; 1000];
+        bytes[999] = end;
+        Subject {
+            name: "echo",
+            arguments: arguments.iter().copied().map(String::from).collect(),
+            question: bytes.to_vec(),
+            answer: bytes.to_vec(),
+            varies: 0..0,
+        }
+        .survives_everything();
+    }
+}
+
+/// All but an end behind the question: who has ended has left (`tests/offload.rs`).
+#[test]
+fn offload_survives_slow_readers_resets_and_a_lack_of_descriptors() {
+    let word = [b'd'; 500];
+    let offload = Subject {
+        name: "offload",
+        arguments: vec!["0".into()],
+        question: [b"0 ", &word[..], b"\n"].concat(),
+        answer: [&word[..], b"\n"].concat(),
+        varies: 0..0,
+    };
+    offload.survives_slow_readers();
+    offload.survives_resets();
+    offload.survives_a_lack_of_descriptors();
+}
