@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! cargo run --release --example http -- [ADDRESS | PORT] [--headers-timeout-ms N] \
-//!     [--busy-poll-us N]
+//!     [--idle-timeout-ms N] [--busy-poll-us N]
 //! ```
 //!
-//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. The head of a request has to be there
-//! a minute after its first bytes unless told otherwise. With `--busy-poll-us` the loop polls for so many
-//! microseconds before it sleeps, as in the example `kv`, which says what for. Try it with
+//! A bare port means 127.0.0.1; without either it is 127.0.0.1:7000. Unless told otherwise, the head of a
+//! request has to be there a minute after its first bytes, and a client that is silent for a minute is
+//! closed. With `--busy-poll-us` the loop polls for so many microseconds before it sleeps, as in the
+//! example `kv`, which says what for. Try it with
 //! `curl -i http://127.0.0.1:7000/` and `wrk -t1 -c50 http://127.0.0.1:7000/`.
 //!
 //! What it shows: requests that are parsed where they were read ([`request`]), pipelined ones among
@@ -34,7 +35,8 @@ use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// A client that says nothing for so long is closed, in the middle of a request or between two.
+/// A client that says nothing for so long is closed, in the middle of a request or between two, unless told
+/// otherwise.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a head may take from its first bytes on, unless told otherwise: each byte renews the idle
 /// timeout, so that it alone would let one byte a minute keep a connection for days. Node has the same
@@ -201,26 +203,30 @@ fn refuse(socket: &mut Socket<'_>, refusal: Refusal, responses: &RefCell<Respons
     common::take_leave(socket);
 }
 
-const USAGE: &str = "usage: http [ADDRESS | PORT] [--headers-timeout-ms N] [--busy-poll-us N]";
+/// The value of a timeout that cannot be turned off.
+fn timeout(option: &str, word: Option<String>) -> Result<Duration, String> {
+    match common::number(option, word)? {
+        0 => Err(format!("{option} takes a number above 0")),
+        millis => Ok(Duration::from_millis(millis)),
+    }
+}
+
+const USAGE: &str = "usage: http [ADDRESS | PORT] [--headers-timeout-ms N] [--idle-timeout-ms N] \
+                     [--busy-poll-us N]";
 
 fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
-    let (mut headers_timeout, mut busy_poll) = (HEADERS_TIMEOUT, Duration::ZERO);
+    let (mut headers_timeout, mut idle_timeout) = (HEADERS_TIMEOUT, IDLE_TIMEOUT);
+    let mut busy_poll = Duration::ZERO;
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
         match word.as_str() {
-            "--headers-timeout-ms" => {
-                headers_timeout = Duration::from_millis(common::number(&word, words.next())?);
-            }
+            "--headers-timeout-ms" => headers_timeout = timeout(&word, words.next())?,
+            "--idle-timeout-ms" => idle_timeout = timeout(&word, words.next())?,
             "--busy-poll-us" => {
                 busy_poll = Duration::from_micros(common::number(&word, words.next())?)
             }
             _ => return Err(format!("what is {word}?").into()),
         }
-    }
-    if headers_timeout.is_zero() {
-        return Err("--headers-timeout-ms takes a number above 0"
-            .to_string()
-            .into());
     }
     let mut reactor = Reactor::new()?;
     reactor.net().set_busy_poll(busy_poll);
@@ -228,7 +234,7 @@ fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     let options = common::listen_options(address).keep_alive(false);
     let responses = Rc::new(RefCell::new(Responses::new(reactor.net().now())));
     let server = reactor.net().listen(options, move |socket| {
-        socket.set_timeout(IDLE_TIMEOUT);
+        socket.set_timeout(idle_timeout);
         Client {
             responses: Rc::clone(&responses),
             current: None,

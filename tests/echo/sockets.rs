@@ -1,12 +1,12 @@
 //! The example among plain sockets: what good, slow, rude and silent peers get.
 
 use crate::example;
-use crate::support::example::Example;
-use crate::support::{PATIENCE, pattern};
-use std::io::{ErrorKind, Read, Write};
+use crate::support::idle::assert_idle_timeout;
+use crate::support::pattern;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Sends all of `bytes` and the FIN in one thread while reading to the end in this one.
 pub(crate) fn through(mut peer: TcpStream, bytes: &[u8]) -> Vec<u8> {
@@ -167,41 +167,9 @@ fn peers_that_do_not_read_cost_their_high_water_mark_and_nobody_else_anything() 
     assert!(grown < 256 * PEERS, "{grown} KiB for {PEERS} peers");
 }
 
-const IDLE: Duration = Duration::from_millis(60);
-
 #[test]
 fn an_idle_timeout_closes_the_silent_and_keeps_the_active() {
     let echo = example::start_with(&["0", "--idle-timeout-ms", "60"]);
-    // Where the test itself was kept from speaking for so long, nothing is shown: once more.
-    let shown = (0..50).any(|_| talker_outlives_silent_peers(&echo));
-    assert!(shown, "this machine lets no thread speak every 60 ms");
-}
-
-/// Speaks on one connection while others say nothing and are closed. False if this thread itself
-/// was silent for the whole timeout, and cut off for it.
-fn talker_outlives_silent_peers(echo: &Example) -> bool {
-    let mut spoke = Instant::now();
-    let mut talker = echo.connect();
-    for _ in 0..3 {
-        let connecting = Instant::now();
-        let mut silent = echo.connect();
-        silent.set_nonblocking(true).unwrap();
-        loop {
-            let speaking = Instant::now();
-            if let Err(error) = round_trip(&mut talker) {
-                assert!(spoke.elapsed() >= IDLE, "cut off while speaking: {error}");
-                return false;
-            }
-            spoke = speaking;
-            match silent.read(&mut [0; 1]) {
-                Ok(0) => break,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    assert!(connecting.elapsed() < PATIENCE, "never closed");
-                }
-                other => panic!("the silent peer got {other:?}"),
-            }
-        }
-        assert!(connecting.elapsed() >= IDLE, "closed early");
-    }
-    true
+    let idle = Duration::from_millis(60);
+    assert_idle_timeout(&echo, idle, &[b"", b"hello", b""], round_trip);
 }

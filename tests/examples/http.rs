@@ -2,8 +2,9 @@
 
 use crate::support::PATIENCE;
 use crate::support::example::{Example, installed};
+use crate::support::idle::assert_idle_timeout;
 use crate::survival::Subject;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -308,16 +309,36 @@ fn a_head_has_an_end_of_its_time_however_lively_its_client_is() {
     assert_eq!(Answer::read(&mut from, true).status, 200);
 }
 
+/// A request and its answer, which is sent in one piece.
+fn get(peer: &mut TcpStream) -> io::Result<()> {
+    peer.write_all(GET.as_bytes())?;
+    match peer.read(&mut [0; 4096])? {
+        0 => Err(ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn an_idle_timeout_closes_the_silent_wherever_they_stop_and_keeps_the_active() {
+    let server = Example::start("http", &["0", "--idle-timeout-ms", "60"]);
+    let half_a_body = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nab";
+    let last_words = ["", &GET[..10], half_a_body, GET].map(str::as_bytes);
+    assert_idle_timeout(&server, Duration::from_millis(60), &last_words, get);
+}
+
 #[test]
 fn bad_options_exit_2() {
     for arguments in [
         &["0", "--headers-timeout-ms"][..],
         &["0", "--headers-timeout-ms", "0"],
         &["0", "--headers-timeout-ms", "soon"],
+        &["0", "--idle-timeout-ms"],
+        &["0", "--idle-timeout-ms", "0"],
+        &["0", "--idle-timeout-ms", "-1"],
     ] {
         let (code, words) = Example::refused("http", arguments);
         assert_eq!(code, Some(2), "{arguments:?}: {words}");
-        let names_it = words.starts_with("--headers-timeout-ms takes a number");
+        let names_it = words.starts_with(&format!("{} takes a number", arguments[1]));
         assert!(names_it, "{arguments:?}: {words}");
     }
 }

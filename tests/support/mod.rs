@@ -6,6 +6,7 @@
 #![allow(unreachable_pub)] // shared by binaries, so there is no crate to be reachable in
 
 pub mod example;
+pub mod idle;
 
 use netloop::{
     Address, ConnectOptions, Event, Handler, ListenOptions, Net, Promise, Question, Reactor,
