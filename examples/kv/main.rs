@@ -44,6 +44,7 @@ impl Handler for Client {
                 common::take_leave(socket); // nobody knows where the next request begins
             }
         }
+        // Not once leave was taken: behind an end no drain comes, and none is needed.
         if socket.writable_need_drain() {
             socket.pause(); // it asks faster than it reads: the next request waits
         }
