@@ -20,7 +20,7 @@ mod common;
 
 use common::Failure;
 use common::output::say;
-use netloop::{Error, Handler, Net, Reactor, Remote, Result, Socket, Stats};
+use netloop::{Handler, Net, Reactor, Remote, Socket, Stats};
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -41,7 +41,7 @@ impl Handler for Echo {
 }
 
 /// Listens beside the others; answers where.
-fn listen(net: &mut Net, address: SocketAddr) -> Result<Option<SocketAddr>> {
+fn listen(net: &mut Net, address: SocketAddr) -> netloop::Result<Option<SocketAddr>> {
     let options = common::listen_options(address).reuse_port(true);
     let server = net.listen(options, |_socket| Echo)?;
     Ok(server.address().and_then(|address| address.as_inet()))
@@ -50,59 +50,68 @@ fn listen(net: &mut Net, address: SocketAddr) -> Result<Option<SocketAddr>> {
 /// A loop on a thread of its own, which answers with its counters once it is stopped.
 struct Worker {
     remote: Remote,
-    thread: JoinHandle<Result<Stats>>,
+    thread: JoinHandle<netloop::Result<Stats>>,
 }
 
 /// A reactor belongs to the thread that made it, so each is made over there, and only what may cross
 /// threads comes back.
-fn start(address: SocketAddr) -> Result<Worker> {
+fn start(address: SocketAddr) -> Result<Worker, Failure> {
     let (ready, wait) = std::sync::mpsc::channel();
-    let thread = thread::spawn(move || {
+    let thread = spawn(move || {
         let mut reactor = Reactor::new()?;
         listen(reactor.net(), address)?;
         let _ = ready.send(reactor.net().remote()?);
         reactor.run()?;
         Ok(reactor.net().stats())
-    });
+    })?;
     match wait.recv() {
         Ok(remote) => Ok(Worker { remote, thread }),
-        Err(_) => Err(join(thread).err().unwrap_or_else(no_thread)),
+        Err(_) => Err(join(thread).err().unwrap_or_else(ended_by_itself)),
     }
 }
 
-fn join(thread: JoinHandle<Result<Stats>>) -> Result<Stats> {
-    thread.join().unwrap_or_else(|_| Err(no_thread()))
+/// Runs on a thread of its own, if the system has one: `thread::spawn` would panic.
+fn spawn<T: Send + 'static>(
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, Failure> {
+    let spawned = thread::Builder::new().spawn(run);
+    spawned.map_err(|error| Failure::Unable(format!("no thread could be started: {error}")))
 }
 
-fn no_thread() -> Error {
-    io::Error::other("a thread has ended by itself").into()
+fn join(thread: JoinHandle<netloop::Result<Stats>>) -> Result<Stats, Failure> {
+    Ok(thread.join().map_err(|_| ended_by_itself())??)
+}
+
+fn ended_by_itself() -> Failure {
+    Failure::Unable("a thread has ended by itself".to_string())
 }
 
 /// At Enter the first loop stops, and then stops the others. Without a keyboard there is no Enter.
-fn stop_at_enter(first: Remote) {
-    thread::spawn(move || {
+fn stop_at_enter(first: Remote) -> Result<(), Failure> {
+    spawn(move || {
         if io::stdin()
             .read_line(&mut String::new())
             .is_ok_and(|bytes| bytes > 0)
         {
             first.stop();
         }
-    });
+    })?;
+    Ok(())
 }
 
 /// At Ctrl-C as well.
 #[cfg(feature = "signal")]
-fn stop_at_signal(net: &mut Net) -> Result<()> {
+fn stop_at_signal(net: &mut Net) -> netloop::Result<()> {
     net.on_signal(netloop::signal::SIGINT, Net::stop)?;
     Ok(())
 }
 
 #[cfg(not(feature = "signal"))]
-fn stop_at_signal(_net: &mut Net) -> Result<()> {
+fn stop_at_signal(_net: &mut Net) -> netloop::Result<()> {
     Ok(())
 }
 
-fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Failure> {
+fn serve(address: SocketAddr, words: Vec<String>) -> Result<(), Failure> {
     let mut threads = thread::available_parallelism().map_or(1, usize::from);
     let mut words = words.into_iter();
     while let Some(word) = words.next() {
@@ -120,9 +129,9 @@ fn serve(address: SocketAddr, words: Vec<String>) -> std::result::Result<(), Fai
     let net = reactor.net();
     let address = listen(net, address)?.unwrap_or(address);
     let others = (1..threads).map(|_| start(address));
-    let others = others.collect::<Result<Vec<Worker>>>()?;
+    let others = others.collect::<Result<Vec<Worker>, Failure>>()?;
     stop_at_signal(net)?;
-    stop_at_enter(net.remote()?);
+    stop_at_enter(net.remote()?)?;
     say(format_args!("listening on {address}"));
     reactor.run()?;
 

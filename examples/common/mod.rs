@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     /// Its arguments cannot be used, for the reason that is given.
     Usage(String),
     Failed(Error),
+    /// Something else is in the way, which the words tell.
+    Unable(String),
 }
 
 impl From<Error> for Failure {
@@ -43,6 +45,10 @@ pub(crate) fn run(
         }
         Err(Failure::Failed(error)) => {
             complain(error);
+            ExitCode::FAILURE
+        }
+        Err(Failure::Unable(reason)) => {
+            complain(reason);
             ExitCode::FAILURE
         }
     }

@@ -106,3 +106,19 @@ fn bad_arguments_exit_2() {
         assert_eq!(code, Some(2), "{arguments:?}: {words}");
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")] // for the way in which no thread can be had
+fn without_a_thread_it_says_so_and_exits_1() {
+    for threads in ["1", "2"] {
+        // The first reads the keyboard, the other one would serve. No address space holds such a stack.
+        let mut command = example_command(None, "per_core", &["0", "--threads", threads]);
+        command.env("RUST_MIN_STACK", (1_u64 << 48).to_string());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{threads}: {words}");
+        assert!(words.starts_with("no thread could be started: "), "{words}");
+        assert_eq!(words.lines().count(), 1, "{words}");
+        assert!(output.stdout.is_empty(), "it does not listen");
+    }
+}
