@@ -2,10 +2,12 @@
 
 use super::{Process, plain_peer};
 use std::env;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::Once;
 
 /// A running example that has printed where it listens.
 pub struct Example {
@@ -61,7 +63,7 @@ impl Example {
     /// Memory of the process in KiB, nearly: `VmRSS` now, `VmHWM` at its highest.
     #[cfg(target_os = "linux")]
     pub fn memory_kib(&self, field: &str) -> u64 {
-        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let status = fs::read_to_string(self.proc("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
@@ -69,7 +71,7 @@ impl Example {
     /// Processor time of the process so far, in ticks, which are hundredths of a second.
     #[cfg(target_os = "linux")]
     pub fn ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
+        let stat = fs::read_to_string(self.proc("stat")).unwrap();
         let (_name, fields) = stat.rsplit_once(") ").unwrap();
         let times = fields.split_whitespace().skip(11).take(2); // user's and system's (proc(5))
         times.map(|ticks| ticks.parse::<u64>().unwrap()).sum()
@@ -78,7 +80,7 @@ impl Example {
     /// Descriptors that the process has open.
     #[cfg(target_os = "linux")]
     pub fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.proc("fd")).unwrap().count()
+        fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
     #[cfg(target_os = "linux")]
@@ -160,5 +162,27 @@ fn path_of(name: &str) -> PathBuf {
          run `cargo build --example {name}`, with --release if the tests are",
         example.display()
     );
+    tell_if_stale(&example);
     example
+}
+
+/// Says once if an example is older than a file that it was made of: `cargo test --test` with one name does
+/// not build it anew. No failure, since somebody may save a file while all the tests run.
+fn tell_if_stale(example: &Path) {
+    static TOLD: Once = Once::new();
+
+    // Cargo leaves a rule beside it, as make would read it: the example, a colon, and the files. A path
+    // with a space in it falls apart into what is no file, and is passed over.
+    let changed = |path: &Path| fs::metadata(path).and_then(|file| file.modified());
+    let rule = fs::read_to_string(example.with_extension("d"));
+    let (Ok(built), Ok(rule)) = (changed(example), rule) else {
+        return;
+    };
+    let newer = |file: &&str| changed(Path::new(file)).is_ok_and(|changed| changed > built);
+    if let Some(file) = rule.split_whitespace().skip(1).find(newer) {
+        let example = example.display();
+        let stale = format!("stale: {example} is older than {file}; run `cargo build --examples`");
+        // Not by the macro, whose words are kept back while a test passes.
+        TOLD.call_once(|| drop(writeln!(io::stderr(), "{stale}")));
+    }
 }
