@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use support::example::Example;
 
 /// Longer than any test: what takes this long is still at work when the test is over.
@@ -88,6 +88,18 @@ fn an_answer_whose_client_has_left_goes_to_nobody() {
     assert_eq!(example.next_line(), format!("too late for {address}\n"));
     next.write_all(b"0 mine\n").unwrap();
     assert_answer(&next, "enim");
+}
+
+#[test]
+fn who_ends_behind_its_questions_has_left_when_the_last_is_asked() {
+    let example = start();
+    let mut client = example.connect();
+    client.write_all(b"50 answered\n").unwrap();
+    client.write_all(FOR_EVER).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut answers = String::new();
+    client.read_to_string(&mut answers).unwrap(); // to the end, which does not wait for the other answer
+    assert_eq!(answers, "derewsna\n");
 }
 
 #[test]
