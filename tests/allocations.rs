@@ -148,7 +148,7 @@ fn a_pause_and_a_resume_allocate_nothing() {
 
 #[test]
 fn sockets_that_come_after_room_was_made_for_them_allocate_nothing() {
-    const SOCKETS: usize = 400; // with their peers less than 1,024 descriptors
+    const SOCKETS: usize = 50; // others open theirs at the same time, and 1,024 descriptors are to do
 
     let accept_all = |reserved: usize| {
         let mut reactor = Reactor::new().unwrap();
