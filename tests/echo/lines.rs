@@ -2,7 +2,7 @@
 
 use crate::example;
 use crate::sockets::{assert_same, through};
-use crate::support::pattern;
+use crate::support::{pattern, uninterrupted};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
@@ -54,7 +54,7 @@ fn a_line_of_more_than_64_kib_costs_its_peer_the_connection() {
         let line: Vec<u8> = pattern(size).into_iter().map(|byte| byte | 128).collect();
         let _ = peer.write_all(&line); // it may be refused by then
         // A reset instead of an end, if something of the line was not read.
-        let end = peer.read(&mut [0; 1]).or_else(|error| match error.kind() {
+        let end = uninterrupted(|| peer.read(&mut [0; 1])).or_else(|error| match error.kind() {
             ErrorKind::ConnectionReset => Ok(0),
             _ => Err(error),
         });

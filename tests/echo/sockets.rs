@@ -2,7 +2,7 @@
 
 use crate::example;
 use crate::support::idle::assert_idle_timeout;
-use crate::support::pattern;
+use crate::support::{pattern, uninterrupted};
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::thread;
@@ -120,7 +120,7 @@ fn chunked(mut peer: TcpStream, seed: u64) {
         });
         let mut buffer = vec![0; 40_000];
         loop {
-            match peer.read(&mut buffer[..chance.chunk()]).unwrap() {
+            match uninterrupted(|| peer.read(&mut buffer[..chance.chunk()])).unwrap() {
                 0 => break,
                 bytes => back.extend_from_slice(&buffer[..bytes]),
             }

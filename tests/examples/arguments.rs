@@ -1,8 +1,8 @@
 //! What the examples make of their arguments: the same, as far as they take the same.
 
 #[cfg(target_os = "linux")]
-use crate::support::PATIENCE;
 use crate::support::example::{Example, run};
+use crate::support::{PATIENCE, uninterrupted};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 #[cfg(target_os = "linux")]
@@ -77,7 +77,10 @@ fn a_server_that_polls_before_it_sleeps_serves_as_any_other() {
             let mut peer = server.connect();
             let question = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"; // to which `kv` has an answer as well
             peer.write_all(question).unwrap();
-            assert!(peer.read(&mut [0; 4096]).unwrap() > 0, "{name} {time}");
+            assert!(
+                uninterrupted(|| peer.read(&mut [0; 4096])).unwrap() > 0,
+                "{name} {time}"
+            );
         }
     }
 }

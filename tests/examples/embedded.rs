@@ -1,7 +1,7 @@
 //! `examples/embedded`: both loops are served by one.
 
 use crate::support::example::{Example, installed};
-use crate::support::{PATIENCE, Process, pattern};
+use crate::support::{PATIENCE, Process, pattern, uninterrupted};
 use crate::survival::Subject;
 use std::io::Write;
 use std::net::UdpSocket;
@@ -30,7 +30,7 @@ fn datagrams_come_back_as_well() {
     for bytes in [0, 1, 1000, 60_000] {
         let sent = pattern(bytes);
         udp.send(&sent).unwrap();
-        let back = udp.recv(&mut buffer).unwrap();
+        let back = uninterrupted(|| udp.recv(&mut buffer)).unwrap();
         assert_eq!(&buffer[..back], &sent);
     }
 }

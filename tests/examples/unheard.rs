@@ -2,7 +2,7 @@
 #![cfg(target_os = "linux")] // which has /dev/full, and all of 127.0.0.0/8
 
 use crate::support::example::{Example, example_command};
-use crate::support::{PATIENCE, Process, refusing};
+use crate::support::{PATIENCE, Process, refusing, uninterrupted};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -38,7 +38,7 @@ fn ask(address: SocketAddr, server: &mut Process, name: &str) {
     };
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
     peer.write_all(b"PING\r\n\r\n").unwrap(); // each of them has something to say to that
-    let answered = peer.read(&mut [0]);
+    let answered = uninterrupted(|| peer.read(&mut [0]));
     assert!(matches!(answered, Ok(1)), "{name}: {answered:?}");
 }
 

@@ -41,7 +41,7 @@ impl Acceptor for Gate {
 /// A plain peer sees that it was turned away: an end or a reset, nothing else.
 #[track_caller]
 fn assert_turned_away(peer: &mut TcpStream) {
-    match peer.read(&mut [0; 8]) {
+    match uninterrupted(|| peer.read(&mut [0; 8])) {
         Ok(0) => {}
         Ok(bytes) => panic!("{bytes} bytes"),
         Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
@@ -256,7 +256,7 @@ fn a7_data_and_fin_that_came_before_accept_are_told_in_order() {
     turn_until_line(&mut reactor, &log, "socket close false");
     log.assert_order(&["accepted", "socket data 5"]);
     assert_eq!(log.of("socket"), ["data 5", "end", "finish", "close false"]);
-    assert_eq!(peer.read(&mut [0; 8]).unwrap(), 0);
+    assert_eq!(uninterrupted(|| peer.read(&mut [0; 8])).unwrap(), 0);
 }
 
 #[test]
@@ -276,7 +276,7 @@ fn a8_close_with_peers_in_the_backlog_resets_them_and_announces_nobody() {
     turn_until_quiet(&mut reactor);
     assert_eq!(log.lines(), ["server listening", "server close"]);
     for peer in &mut waiting {
-        let error = peer.read(&mut [0; 8]).unwrap_err();
+        let error = uninterrupted(|| peer.read(&mut [0; 8])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
     assert!(reactor.net().server(id).is_none());
@@ -327,7 +327,7 @@ fn a8_close_from_a_connection_callback_stops_the_batch_and_waits_for_the_last_so
     assert_eq!(log.count("socket close false"), 2);
     assert_eq!(log.count("server connection"), 2);
     for peer in &mut peers {
-        let error = peer.read(&mut [0; 8]).unwrap_err();
+        let error = uninterrupted(|| peer.read(&mut [0; 8])).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionReset);
     }
 }

@@ -162,7 +162,7 @@ fn d5_a_drain_that_fills_the_queue_again_yields_to_the_others() {
     let (_, mut pinger) = accepted(&mut reactor, recorder("pinged", &log));
     let reading = std::thread::spawn(move || {
         let mut buffer = vec![0; 1024 * 1024];
-        while matches!(reader.read(&mut buffer), Ok(1..)) {}
+        while matches!(uninterrupted(|| reader.read(&mut buffer)), Ok(1..)) {}
     });
     fill(&mut at(&mut reactor, id));
     for pings in 1..=200 {
@@ -242,7 +242,7 @@ fn count_all(mut peer: TcpStream) -> std::thread::JoinHandle<u64> {
         let mut buffer = vec![0; 1024 * 1024];
         let mut total = 0;
         loop {
-            match peer.read(&mut buffer).unwrap() {
+            match uninterrupted(|| peer.read(&mut buffer)).unwrap() {
                 0 => return total,
                 bytes => total += bytes as u64,
             }

@@ -1,5 +1,6 @@
 //! Servers of plain threads, one for each connection, on a free port. They end with the test's process.
 
+use crate::support::uninterrupted;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ pub(crate) struct Peer {
 impl Peer {
     /// What came next; nothing at the end, however it came.
     pub(crate) fn read<'b>(&mut self, buffer: &'b mut [u8]) -> &'b [u8] {
-        let bytes = self.stream.read(buffer).unwrap_or(0);
+        let bytes = uninterrupted(|| self.stream.read(buffer)).unwrap_or(0);
         self.seen.bytes.fetch_add(bytes as u64, Ordering::SeqCst);
         &buffer[..bytes]
     }

@@ -314,6 +314,19 @@ pub fn refusing() -> (socket2::Socket, SocketAddr) {
     (socket, address)
 }
 
+/// Makes `call` until no signal has ended it.
+///
+/// When a child ends, any thread of this process may get the signal, and a call with a timeout does not go on
+/// behind one by itself (signal(7)). `read_exact`, `write_all` and their like do so anyway.
+pub fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            answer => return answer,
+        }
+    }
+}
+
 /// An address that answers no connect for as long as the sockets are kept: its backlog is full.
 pub fn unanswering() -> (impl Sized, SocketAddr) {
     let (listener, address) = refusing();
