@@ -10,8 +10,8 @@
 //! # What is measured
 //!
 //! In a **closed loop** each connection sends its next request when the answer has come, or with `-p` a batch
-//! of so many at once, and the next batch when all of it is answered. It finds out how
-//! much a server can do at most. It says little of how long users wait: while the server stalls the
+//! of so many at once, and the next batch when all of it is answered. It finds out how much a server can do at
+//! most. It says little of how long users wait: while the server stalls the
 //! generator stalls with it, one request is late, and all those that users would have sent meanwhile are
 //! neither sent nor measured. That is *coordinated omission*: the slower the server, the fewer
 //! the questions.
@@ -46,7 +46,7 @@
 //! taskset -c 1 loadgen 8080 --protocol http -c50 -d10
 //! ```
 //!
-//! nginx answering 64 bytes was asked 129,000 times a second by wrk and 139,000 times by this. With
+//! nginx answering 64 bytes was asked 160,000 times a second by wrk and 162,000 times by this. With
 //! redis-server the two to compare are
 //!
 //! ```text
@@ -54,24 +54,24 @@
 //! taskset -c 1 loadgen 6379 --protocol redis -c50 -p16 -d10
 //! ```
 //!
-//! at 1.76 and 2.02 million a second (measured with the window that is told of below), and without
-//! pipelining 115,000 and 192,000. These do not agree, nor need they: redis-benchmark makes more system
-//! calls for a request and is the sooner at its own limit. What can be held against this is the server's own
-//! count (`redis-cli info commandstats`): it is what is reported, to the last request. Neither of them sets
-//! the key that it asks for; answers that there is none are told here as *nil*.
+//! at 1.67 and 1.91 million a second, and without pipelining 102,000 and 177,000. These do not agree, nor
+//! need they: redis-benchmark makes more system calls for a request and is the sooner at its own limit. What
+//! can be held against this is the server's own count (`redis-cli info commandstats`): it is what is reported,
+//! to the last request. Neither of them sets the key that it asks for; answers that there is none are told
+//! here as *nil*.
 //!
 //! Pipelined requests leave as they do from redis-benchmark, and from wrk with a script for it: a batch at
 //! once, and the next when all of it is answered. `SET` of 4 KiB and of 16 KiB by 50 connections, 16 at once, on
-//! two virtual cores, Linux 6.18, in thousands a second:
+//! two virtual cores, Linux 6.18, in thousands a second, the least and the most of three rounds or more:
 //!
 //! ```text
-//! taskset -c 1 redis-benchmark -p 6379 -t set -c 50 -P 16 -d 16384 -n 2000000
+//! taskset -c 1 redis-benchmark -p 6379 -t set -c 50 -P 16 -d 16384 -n 500000
 //! taskset -c 1 loadgen 6379 --protocol redis --command set -s16384 -c50 -p16 -d10
 //!
 //!                                            4 KiB           16 KiB
-//! redis-benchmark                       487 to 503       258 to 306
-//! this                                  530 to 541       308 to 316
-//! a new request for each answer         404 to 504       162 to 219
+//! redis-benchmark                       403 to 503       237 to 312
+//! this                                  483 to 541       262 to 317
+//! a new request for each answer         407 to 504       162 to 219
 //! ```
 //!
 //! The last line is a window that slides, as this program had it once. As many requests are under way, but
