@@ -6,7 +6,9 @@ use netloop::{Event, Handler, PipeOptions, Reactor, Socket, SocketId, handler_fn
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 use support::*;
 
@@ -518,6 +520,36 @@ fn a_proxy_that_is_through_on_one_side_delivers_what_the_other_has_queued() {
     let got = it.right_gets(usize::MAX);
     assert!(got == bytes[..sent], "{} of {sent}", got.len());
     turn_until_line(&mut it.reactor, &it.log, "to close false");
+}
+
+/// A local socket, which knows no reset, would be destroyed with what it has queued.
+#[test]
+fn a_proxy_that_is_through_on_one_side_delivers_what_a_local_one_has_queued() {
+    for step in 1..32 {
+        // Sizes of which the kernel keeps a part, and of the rest less than the mark waits.
+        let bytes = pattern(step * 16 * 1024);
+        let mut reactor = Reactor::new().unwrap();
+        let log = Log::new();
+        let (from, mut left) = accepted(&mut reactor, recorder("from", &log));
+        let (ours, mut right) = UnixStream::pair().unwrap();
+        let to = reactor
+            .net()
+            .adopt(ours, recorder("to", &log))
+            .unwrap()
+            .id();
+        reactor.net().pipe_both(from, to).unwrap();
+        right.shutdown(Shutdown::Write).unwrap(); // nothing comes back
+        write_while_turning(&mut reactor, &mut left, &bytes);
+        left.shutdown(Shutdown::Write).unwrap();
+        turn_until_quiet(&mut reactor);
+        let reading = thread::spawn(move || {
+            let mut got = Vec::new();
+            right.read_to_end(&mut got).map(|_| got)
+        });
+        turn_until_line(&mut reactor, &log, "to close false");
+        let got = reading.join().unwrap().unwrap();
+        assert!(got == bytes, "{} of {}", got.len(), bytes.len());
+    }
 }
 
 #[test]

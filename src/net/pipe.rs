@@ -261,9 +261,12 @@ impl Net {
         let Some(entry) = self.sockets.get(partner) else {
             return;
         };
+        if ended(entry) && entry.lifecycle.write_ended() {
+            return; // what is queued is still delivered
+        }
         if entry.lifecycle.is_connecting() || entry.is_local() {
             self.destroy(partner);
-        } else if !(entry.flags.contains(Flags::END_TOLD) && entry.lifecycle.write_ended()) {
+        } else {
             self.reset(partner);
         }
     }
