@@ -171,6 +171,28 @@ fn what_is_given_back_in_a_pause_is_told_after_each_resume_and_outlives_the_end(
     }
 }
 
+/// The same where the handler lets itself go, in another event of its own.
+#[test]
+fn what_is_given_back_in_a_pause_is_told_after_a_resume_in_its_own_timeout() {
+    let (mut reactor, log) = fresh();
+    let notes = log.clone();
+    let waits = handler_fn(
+        move |socket: &mut Socket<'_>, event: Event<'_>| match event {
+            Event::Data(bytes) => {
+                notes.push("told");
+                socket.pause();
+                socket.unread(bytes);
+                socket.set_timeout(Duration::from_millis(1));
+            }
+            Event::Timeout => socket.resume(),
+            _ => {}
+        },
+    );
+    let (_, mut peer) = accepted(&mut reactor, waits);
+    peer.write_all(b"abc").unwrap();
+    turn_until_lines(&mut reactor, &log, "told", 5);
+}
+
 #[test]
 fn a_handler_that_is_set_before_the_end_is_told_what_nobody_wanted() {
     let (mut reactor, log) = fresh();

@@ -131,12 +131,15 @@ impl Net {
     }
 
     /// So many bytes were told a second time. If some of them were taken, what was given back is the
-    /// rest, and waits for nothing: telling it in turn comes to an end.
+    /// rest, and waits for nothing: telling it in turn comes to an end. Nor does it wait for anything but
+    /// `resume` if the handler has paused: it is asked again then.
     pub(crate) fn held_was_told(&mut self, key: Key, bytes: usize) {
-        if let Some(entry) = self.sockets.get_mut(key)
-            && let Some(cold) = &mut entry.cold
-        {
-            cold.held_waits &= cold.held.len() >= bytes;
+        let Some(entry) = self.sockets.get_mut(key) else {
+            return;
+        };
+        let paused = entry.latch.is_paused();
+        if let Some(cold) = &mut entry.cold {
+            cold.held_waits &= cold.held.len() >= bytes && !paused;
         }
     }
 

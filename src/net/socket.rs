@@ -282,7 +282,7 @@ impl Socket<'_> {
     ///
     /// For handing a connection on with [`set_handler`](Socket::set_handler), and for going on after a
     /// [`pause`](Socket::pause). What is told again and given back whole waits: for a
-    /// [`resume`](Socket::resume) from elsewhere, or for more from the peer, with which it is told
+    /// [`resume`](Socket::resume) in a later event, or for more from the peer, with which it is told
     /// together. Before `end` it is told once more; who gives it back whole even then, and neither pauses
     /// nor sets another handler, does not want it, and it is dropped. Of what was taken in part the rest
     /// is told in turn (as text not behind the end).
