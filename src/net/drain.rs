@@ -129,7 +129,7 @@ impl Net {
         let leaving = entry.flags.contains(Flags::LEAVING);
         let emptied = entry.queue.is_empty() && !entry.lifecycle.is_destroyed();
         let fin = (emptied || planted!(FinBeforeLastChunk)) && entry.lifecycle.wants_fin();
-        let written = entry.has_written();
+        let written = entry.was_connected() && entry.has_written(); // else after `close` (R44)
         if emptied && need_drain {
             self.note(key, Note::Drain);
         }

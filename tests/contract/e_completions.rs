@@ -91,6 +91,28 @@ fn r44_closed_before_connect_every_completion_hears_so_after_close() {
 }
 
 #[test]
+fn r44_so_it_is_when_they_were_corked() {
+    for uncorked_before in [true, false] {
+        let (mut reactor, log) = fresh();
+        let (us, _listener) = connecting(&mut reactor, &log, |to| to);
+        let mut us = at(&mut reactor, us);
+        us.cork();
+        us.write_then(b"a", completion("a", &log));
+        if uncorked_before {
+            us.uncork();
+        }
+        us.destroy();
+        us.uncork();
+        turn_until_line(&mut reactor, &log, "us close false");
+        turn_until_quiet(&mut reactor);
+        assert_eq!(
+            log.lines(),
+            ["us close false", "a ERR_SOCKET_CLOSED_BEFORE_CONNECTION"]
+        );
+    }
+}
+
+#[test]
 fn r44_a_refused_write_keeps_its_place_behind_those_that_wait_for_the_connection() {
     let (mut reactor, log) = fresh();
     let (us, _listener) = connecting(&mut reactor, &log, |to| to);

@@ -228,6 +228,16 @@ exports.closed_before_the_connection = {
   },
 };
 
+exports.closed_before_the_connection_when_corked = {
+  solo({ connect }) {
+    const [me, client] = connect();
+    client.cork();
+    client.write('one', me.done('one'));
+    client.uncork();
+    client.destroy();
+  },
+};
+
 exports.refused_with_writes_waiting = {
   solo({ connect }) {
     const [me, client] = connect();

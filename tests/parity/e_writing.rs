@@ -282,6 +282,18 @@ fn closed_before_the_connection() {
 }
 
 #[test]
+fn closed_before_the_connection_when_corked() {
+    GROUP.solo("closed_before_the_connection_when_corked", |stage| {
+        let me = stage.actor("client");
+        let mut client = stage.connect(|_, _, _| ());
+        client.cork();
+        client.write_then(b"one", me.done("one"));
+        client.uncork();
+        client.destroy();
+    });
+}
+
+#[test]
 fn refused_with_writes_waiting() {
     GROUP.solo("refused_with_writes_waiting", |stage| {
         let me = stage.actor("client");
