@@ -13,6 +13,8 @@ use std::io::Write;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 use support::*;
@@ -64,6 +66,21 @@ impl Host {
 fn settled(reactor: &mut Reactor) {
     turn_until_quiet(reactor);
     assert_eq!(reactor.next_timeout(), None);
+}
+
+#[test]
+fn a_host_that_has_asked_how_long_to_sleep_is_woken_by_a_remote_made_after_that() {
+    let mut reactor = Reactor::new().unwrap();
+    let mut host = Host::of(&reactor);
+    assert_eq!(reactor.next_timeout(), None);
+    let remote = reactor.net().remote().unwrap();
+    let posted = Arc::new(AtomicBool::new(false));
+    let runs = posted.clone();
+    let poster = thread::spawn(move || remote.post(move |_| runs.store(true, Ordering::SeqCst)));
+    assert!(host.sleep(Some(PATIENCE)), "nothing wakes the host");
+    assert!(poster.join().unwrap().is_ok());
+    reactor.turn(Some(Duration::ZERO)).unwrap();
+    assert!(posted.load(Ordering::SeqCst));
 }
 
 #[test]

@@ -70,14 +70,15 @@ pub enum Refused<F> {
 }
 
 impl<T, W: Wake> Queue<T, W> {
-    /// A queue for a loop that is awake, for at most so many items.
+    /// A queue for at most so many items, and for a loop that may be asleep: a host may have asked how long to
+    /// sleep before there was a queue to tell so.
     pub(crate) fn new(waker: W, most: usize) -> Queue<T, W> {
         Queue {
             state: Mutex::new(State {
                 items: VecDeque::new(),
                 bounded: 0,
                 stop: false,
-                asleep: false,
+                asleep: true,
                 wakes: 0,
                 refused: 0,
                 waker: Some(waker),
@@ -251,9 +252,12 @@ mod tests {
         }
     }
 
+    /// The queue of a loop that is awake.
     fn queue(most: usize) -> (Queue<u32, Bell>, Bell) {
         let bell = Bell::default();
-        (Queue::new(bell.clone(), most), bell)
+        let queue = Queue::new(bell.clone(), most);
+        queue.wake_up();
+        (queue, bell)
     }
 
     fn push(queue: &Queue<u32, Bell>, item: u32) -> Result<(), Refused<u32>> {
@@ -281,6 +285,15 @@ mod tests {
         push(&queue, 5).unwrap();
         assert_eq!((bell.rings.get(), queue.wakes()), (1, 1));
         assert_eq!(taken(&queue, 9), [2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_loop_that_has_said_nothing_yet_may_be_asleep() {
+        let bell = Bell::default();
+        let queue = Queue::new(bell.clone(), 10);
+        push(&queue, 1).unwrap();
+        push(&queue, 2).unwrap();
+        assert_eq!(bell.rings.get(), 1);
     }
 
     #[test]

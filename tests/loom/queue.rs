@@ -60,14 +60,16 @@ impl Wake for Bell {
 
 type Posts = Queue<u32, Bell>;
 
-/// A queue for at most so many items, and the poller that its loop sleeps in.
+/// A queue for at most so many items, of a loop that is awake, and the poller that this one sleeps in.
 fn posts(most: usize, broken: bool) -> (Arc<Posts>, Arc<Poller>) {
     let poller = Arc::new(Poller::default());
     let bell = Bell {
         poller: Arc::clone(&poller),
         broken: AtomicBool::new(broken),
     };
-    (Arc::new(Queue::new(bell, most)), poller)
+    let posts = Queue::new(bell, most);
+    posts.wake_up();
+    (Arc::new(posts), poller)
 }
 
 fn push(posts: &Posts, item: u32) -> Result<(), Refused<u32>> {
