@@ -111,6 +111,10 @@ impl Net {
         entry.latch.latch(attempt.said);
         if let Some(options) = entry.connecting().map(|it| it.options.clone()) {
             entry.apply(&options, &mut self.sys);
+            // It may have been set since this attempt began.
+            if let Some(value) = options.type_of_service {
+                entry.apply_type_of_service(value, &mut self.sys);
+            }
         }
         idle::touch(entry, socket, self.tick, &mut self.idle);
         Ok(())

@@ -68,11 +68,8 @@ impl Net {
         };
         if let Some(settings) = entry.settings_mut() {
             settings.type_of_service = Some(value);
-        } else if let Some(stream) = entry.stream.as_ref()
-            && !entry.lifecycle.is_destroyed()
-            && let Err(error) = self.sys.set_type_of_service(stream, value)
-        {
-            log::debug!("{stream:?}: type of service: {error}");
+        } else {
+            entry.apply_type_of_service(value, &mut self.sys);
         }
     }
 
@@ -99,6 +96,16 @@ impl SocketEntry {
         }
         if options.keep_alive {
             self.apply_keep_alive(true, options.keep_alive_initial_delay, sys);
+        }
+    }
+
+    /// Not one of those: a descriptor has it before it connects, so that the first packet has it as well.
+    pub(super) fn apply_type_of_service(&mut self, value: u8, sys: &mut Sys) {
+        if let Some(stream) = self.stream.as_ref()
+            && !self.lifecycle.is_destroyed()
+            && let Err(error) = sys.set_type_of_service(stream, value)
+        {
+            log::debug!("{stream:?}: type of service: {error}");
         }
     }
 

@@ -7,7 +7,7 @@ use netloop::{
     BlockList, ConnectOptions, Event, Handler, Net, Reactor, Socket, SocketId, handler_fn,
 };
 use std::cell::{Cell, RefCell};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -287,6 +287,26 @@ fn r14_pause_called_before_the_connection_stands_holds_when_it_does() {
     assert_eq!(socket.bytes_read(), 0);
     socket.resume();
     turn_until_line(&mut reactor, &log, "client data 2");
+}
+
+#[test]
+fn r14_a_type_of_service_set_in_a_race_of_addresses_is_the_winners() {
+    let mut reactor = Reactor::new().unwrap();
+    let address = greeting(&mut reactor);
+    let (here, other) = (
+        Ipv4Addr::LOCALHOST.into(),
+        Ipv4Addr::new(127, 0, 0, 2).into(),
+    );
+    let to = ConnectOptions::from(("several.example", address.port()))
+        .resolver(answering(&[here, other]));
+    let log = Log::new();
+    let socket = reactor.net().connect(to, recorder("us", &log)).unwrap();
+    let us = socket.id();
+    turn_until(&mut reactor, |_| log.has(&format!("us attempt {address}")));
+    // Begun, and not through before the next poll.
+    at(&mut reactor, us).set_type_of_service(0x20);
+    turn_until_line(&mut reactor, &log, "us connect");
+    assert_eq!(at(&mut reactor, us).type_of_service(), Some(0x20));
 }
 
 #[test]
