@@ -44,11 +44,41 @@ pub(super) fn occupy_standard_descriptors() {
 /// Whether a descriptor can be had; it is given back at once.
 pub(super) fn probe() -> io::Result<()> {
     match open() {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(_) | Err(_) => Ok(()), // where there is no `/dev/null`, there may be descriptors
+        Err(error) if is_lack(&error) => Err(error),
+        Ok(_) | Err(_) => Ok(()), // where `/dev/null` is not there or forbidden, there may be descriptors
     }
+}
+
+/// Whether it says that there is no descriptor, or no memory for one.
+fn is_lack(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM)
+    )
 }
 
 fn open() -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open("/dev/null")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_lack_of_descriptors_or_memory_is_one() {
+        for (errno, lacks) in [
+            (libc::EMFILE, true),
+            (libc::ENFILE, true),
+            (libc::ENOMEM, true),
+            (libc::ENOENT, false),
+            (libc::EACCES, false), // a sandbox
+            (libc::EPERM, false),
+            (libc::ENXIO, false),
+        ] {
+            let error = io::Error::from_raw_os_error(errno);
+            assert_eq!(is_lack(&error), lacks, "{error}");
+        }
+        assert!(!is_lack(&io::ErrorKind::NotFound.into()));
+    }
 }
