@@ -84,6 +84,7 @@ impl Net {
             Err(error) => match trouble(&error) {
                 Trouble::None => {
                     server.starved = false; // the episode ends when nobody waits any more
+                    server.lost_in_a_row = 0;
                     Accepted::Drained
                 }
                 Trouble::ThisOne if server.lost_in_a_row < LOST_IN_A_ROW => {

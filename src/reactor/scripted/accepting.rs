@@ -238,6 +238,23 @@ fn a3_losses_that_take_nobody_from_the_backlog_do_not_spin() {
 }
 
 #[test]
+fn a3_losses_are_in_a_row_only_until_the_backlog_is_empty() {
+    let mut world = World::new();
+    for _ in 0..5 {
+        for _ in 0..4_000 {
+            world
+                .script
+                .on_accept(LISTENER, Accept::Err(libc::ECONNABORTED));
+        }
+        world.wake(&[(LISTENER, READ)]);
+        world.settle(); // and then nobody waits
+    }
+    assert_eq!(world.log.take(), [""; 0]);
+    assert_eq!(world.reactor.next_timeout(), None);
+    world.finish();
+}
+
+#[test]
 fn a3_a_listener_that_is_broken_says_so_and_stays() {
     let mut world = World::new();
     world.script.on_accept(LISTENER, Accept::Err(libc::EINVAL));
