@@ -12,7 +12,7 @@ use super::pipe::Pipes;
 use super::slots::Tenant;
 #[cfg(feature = "encoding")]
 use crate::connection::Decoder;
-use crate::connection::{Latch, Lifecycle, WriteQueue};
+use crate::connection::{Latch, Lifecycle, Refusal, WriteQueue};
 use crate::options::SocketOptions;
 use crate::sys::Stream;
 use crate::time::{ENTRY_BYTES, EntryId};
@@ -198,6 +198,19 @@ impl SocketEntry {
 
     pub(crate) fn allows_half_open(&self) -> bool {
         self.flags.contains(Flags::HALF_OPEN)
+    }
+
+    /// Why no write is accepted; `None` if one is. A reset that was asked for behind the end, while connecting,
+    /// leaves the end out of the lifecycle.
+    pub(crate) fn refuses_write(&self) -> Option<Refusal> {
+        let ended = || {
+            self.flags
+                .contains(Flags::ENDED)
+                .then_some(Refusal::AfterEnd)
+        };
+        self.lifecycle
+            .refuses_write(self.allows_half_open())
+            .or_else(ended)
     }
 
     /// Bytes that are with the kernel, of all that were accepted.

@@ -168,7 +168,7 @@ impl Net {
             return Err(Error::invalid_argument(words));
         }
         let to = self.standing(to).ok_or_else(Error::unable_to_pipe)?;
-        let ended = |entry: &SocketEntry| entry.lifecycle.write_ended();
+        let ended = |entry: &SocketEntry| entry.flags.contains(Flags::ENDED);
         if self.sockets.get(to).is_none_or(ended) {
             return Err(Error::unable_to_pipe());
         }

@@ -27,7 +27,7 @@ impl Net {
         let Some(entry) = self.sockets.get_mut(key) else {
             return false;
         };
-        if let Some(refusal) = entry.lifecycle.refuses_write(entry.allows_half_open()) {
+        if let Some(refusal) = entry.refuses_write() {
             self.refuse(key, refusal, then);
             return false;
         }

@@ -74,6 +74,16 @@ exports.reset_while_connecting = {
   },
 };
 
+exports.written_after_end_and_reset_while_connecting = {
+  solo({ connect }) {
+    const [me, client] = connect();
+    client.end();
+    client.resetAndDestroy();
+    me.state(client);
+    me.say(`write: ${client.write('late')}`);
+  },
+};
+
 exports.reset_while_connecting_to_nobody = {
   solo({ connect }) {
     const [, client] = connect();

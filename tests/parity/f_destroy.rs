@@ -99,6 +99,18 @@ fn reset_while_connecting() {
 }
 
 #[test]
+fn written_after_end_and_reset_while_connecting() {
+    GROUP.solo("written_after_end_and_reset_while_connecting", |stage| {
+        let me = stage.actor("client");
+        let mut client = stage.connect(|_, _, _| ());
+        client.end();
+        client.reset_and_destroy();
+        me.state(&client);
+        me.say(format!("write: {}", client.write(b"late")));
+    });
+}
+
+#[test]
 fn reset_while_connecting_to_nobody() {
     GROUP.solo("reset_while_connecting_to_nobody", |stage| {
         stage.connect(|_, _, _| ()).reset_and_destroy();

@@ -155,12 +155,8 @@ impl Socket<'_> {
 
     /// Whether a write would be accepted.
     pub fn writable(&self) -> bool {
-        self.entry().is_some_and(|entry| {
-            entry
-                .lifecycle
-                .refuses_write(entry.allows_half_open())
-                .is_none()
-        })
+        let entry = self.entry();
+        entry.is_some_and(|entry| entry.refuses_write().is_none())
     }
 
     /// Whether `end` was told, or is being told.
