@@ -14,9 +14,9 @@ impl Reactor {
             match net.closing.pop_front() {
                 Some(Target::Socket(key)) => close_socket(net, key),
                 Some(Target::Server(key)) => {
-                    tell::server_notes(net, key); // why it never listened, say
-                    // On the list of those to be freed before the call, which may panic.
+                    // On the list of those to be freed before the calls, which may panic.
                     net.freed.push_back(Target::Server(key));
+                    tell::server_notes(net, key); // why it never listened, say
                     tell::server_close(net, key);
                     if let Some(server) = net.servers.get_mut(key) {
                         server.closed = true;
