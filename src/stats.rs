@@ -40,7 +40,7 @@ pub struct Stats {
     /// Pieces of work that no thread was given: too many were under way, or the system had no thread.
     pub refused_offloads: u64,
     /// Times that another thread woke the loop, each a system call of that thread. While the loop is
-    /// awake nobody does.
+    /// awake nobody does, unless it is the first of all.
     pub wakes: u64,
     /// System calls, by kind.
     pub syscalls: Syscalls,
