@@ -104,8 +104,8 @@ impl Net {
             self.step(key, Input::CloseTold);
         }
         // If it was a completion, those behind it are still to run, and `close` waits for them.
-        let written = |entry: &SocketEntry| entry.was_connected() && entry.has_written();
-        if self.sockets.get(key).is_some_and(written) && !planted!(CompletionsLostInPanic) {
+        let entry = self.sockets.get(key);
+        if entry.is_some_and(SocketEntry::tells_written) && !planted!(CompletionsLostInPanic) {
             self.note(key, Note::Written);
         }
         self.renote(key);

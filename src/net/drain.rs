@@ -129,7 +129,7 @@ impl Net {
         let leaving = entry.flags.contains(Flags::LEAVING);
         let emptied = entry.queue.is_empty() && !entry.lifecycle.is_destroyed();
         let fin = (emptied || planted!(FinBeforeLastChunk)) && entry.lifecycle.wants_fin();
-        let written = entry.was_connected() && entry.has_written(); // else after `close` (R44)
+        let written = entry.tells_written();
         if emptied && need_drain {
             self.note(key, Note::Drain);
         }
@@ -261,5 +261,10 @@ impl SocketEntry {
         let flushed = |at| at <= self.flushed() || planted!(WrittenBeforeFlush);
         let with_kernel = |at| flushed(at) && !self.lifecycle.is_connecting();
         first.is_some_and(|first| first.failed.is_some() || with_kernel(first.at))
+    }
+
+    /// And is to be told so now: if the connection never stood, only after `close` (R44).
+    pub(super) fn tells_written(&self) -> bool {
+        self.was_connected() && self.has_written()
     }
 }

@@ -176,7 +176,7 @@ impl SocketEntry {
             let turn = has(Flags::IN_READY) || has(Flags::DIRTY) && is_dirty;
             assert!(turn, "{key:?} has room for its queue and no turn");
         }
-        if self.has_written() && self.was_connected() {
+        if self.tells_written() {
             assert!(self.notes.contains(Note::Written), "{key:?} completions");
         }
         let drained = has(Flags::NEED_DRAIN) && self.queue.is_empty();

@@ -91,7 +91,7 @@ impl Net {
         if full {
             entry.flags.insert(Flags::NEED_DRAIN);
         }
-        let written = entry.has_written();
+        let written = entry.tells_written();
         let unsent = !entry.queue.is_empty() && entry.may_send();
         entry.recount(&mut self.alive);
         if unsent {
