@@ -1,7 +1,7 @@
 //! What every server has to live through: peers that read late, end early, reset, and are too many.
 
 use crate::support::example::Example;
-use crate::support::{PATIENCE, reset};
+use crate::support::{PATIENCE, reset, uninterrupted};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::ops::Range;
@@ -73,14 +73,12 @@ impl Subject {
         let mut taken = 0;
         let mut silent = false;
         loop {
-            match slow.write(&block[taken % block.len()..]) {
+            match uninterrupted(|| slow.write(&block[taken % block.len()..])) {
                 Ok(bytes) => {
                     taken += bytes;
                     silent = false;
                     assert!(taken < 100 << 20, "the server takes whatever comes");
                 }
-                // With a timeout the kernel does not go on by itself behind a signal (signal(7)).
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}");
                     if silent {

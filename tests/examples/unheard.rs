@@ -1,22 +1,12 @@
 //! Examples that nobody listens to: whatever they print fails, and they go on.
 #![cfg(target_os = "linux")] // which has /dev/full, and all of 127.0.0.0/8
 
-use crate::support::example::{Example, example_command};
+use crate::support::example::{Example, deaf, example_command};
 use crate::support::{PATIENCE, Process, refusing, uninterrupted};
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::Instant;
-
-/// Every write fails.
-fn deaf() -> Stdio {
-    File::options()
-        .write(true)
-        .open("/dev/full")
-        .unwrap()
-        .into()
-}
 
 fn unheard(name: &str, arguments: &[&str]) -> Command {
     let mut command = example_command(None, name, arguments);

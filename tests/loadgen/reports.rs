@@ -235,8 +235,8 @@ fn a_report_that_cannot_be_written_keeps_no_other_from_it() {
     let mut command = example::example_command(None, "loadgen", &load);
     let command = command.args(["--output=text", "--output", &kept]);
     fs::write(&json, "").unwrap();
-    let deaf = fs::File::options().write(true).open("/dev/full").unwrap();
-    let outcome = command.stdout(deaf).stderr(Stdio::piped()).spawn().unwrap();
+    let command = command.stdout(example::deaf()).stderr(Stdio::piped());
+    let outcome = command.spawn().unwrap();
     let outcome = outcome.wait_with_output().unwrap();
     assert_eq!(outcome.status.code(), Some(1));
     let words = String::from_utf8_lossy(&outcome.stderr);

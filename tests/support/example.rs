@@ -151,6 +151,13 @@ pub fn installed(program: &str, question: &str, answer: &str) -> bool {
     known
 }
 
+/// For the output of a child: every write fails.
+#[cfg(target_os = "linux")] // which has /dev/full
+pub fn deaf() -> Stdio {
+    let full = fs::File::options().write(true).open("/dev/full");
+    full.unwrap().into()
+}
+
 /// Where Cargo puts examples: beside the directory of this test binary.
 fn path_of(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
